@@ -1,0 +1,283 @@
+//! The backend on helper threads: each request is one blocking system call on one of them. For
+//! kernels and containers without io_uring. Made by `select`, driven by `engine`.
+//!
+//! Requests and completions travel through two bounded lock-free queues. The locks here are taken
+//! only to sleep and to wake: a busy pool takes none.
+//!
+//! # Why no wake-up is lost
+//!
+//! Helpers and the engine sleep by the same rule. The sleeper, under the lock, first announces itself
+//! (`sleepers` or `wanted`), fences, and looks at the queue once more before it waits. The waker
+//! first pushes to the queue, fences, and then looks for the announcement. With both fences SeqCst at
+//! least one side sees the other: the sleeper finds the entry, or the waker finds the sleeper and
+//! takes the lock, which it gets only when the sleeper waits.
+
+use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
+use crate::error::{Error, ErrorKind};
+use crossbeam_queue::ArrayQueue;
+use rustix::io::Errno;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// What the engine's thread and the helpers share.
+#[derive(Debug)]
+struct Shared {
+    requests: ArrayQueue<Request>,
+    completions: ArrayQueue<Completion>,
+    /// Helpers that sleep or are about to.
+    sleepers: AtomicU32,
+    /// For how many completions the engine sleeps; 0 while it is awake.
+    wanted: AtomicU32,
+    closing: AtomicBool,
+    helpers_lock: Mutex<()>,
+    work_came: Condvar,
+    engine_lock: Mutex<()>,
+    completions_came: Condvar,
+}
+
+/// A pool of helper threads.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    shared: Arc<Shared>,
+    helpers: Vec<JoinHandle<()>>,
+    /// Wake-ups and waits so far.
+    enters: u64,
+}
+
+impl Threads {
+    /// Starts `count` helpers for at most `depth` requests in flight.
+    pub(crate) fn new(count: u32, depth: u32) -> Result<Self, Error> {
+        let shared = Arc::new(Shared {
+            requests: ArrayQueue::new(depth as usize),
+            completions: ArrayQueue::new(depth as usize),
+            sleepers: AtomicU32::new(0),
+            wanted: AtomicU32::new(0),
+            closing: AtomicBool::new(false),
+            helpers_lock: Mutex::new(()),
+            work_came: Condvar::new(),
+            engine_lock: Mutex::new(()),
+            completions_came: Condvar::new(),
+        });
+        let mut threads = Self { shared, helpers: Vec::new(), enters: 0 };
+        for index in 0..count {
+            let shared = Arc::clone(&threads.shared);
+            let builder = std::thread::Builder::new().name(format!("iomill-io-{index}"));
+            match builder.spawn(move || shared.help()) {
+                Ok(helper) => threads.helpers.push(helper),
+                // Fewer helpers are slower, none is a failure.
+                Err(_) if index > 0 => break,
+                Err(error) => {
+                    let why =
+                        format!("no thread is to be had: {error}: raise the limit (ulimit -u)");
+                    return Err(Error::refused(ErrorKind::Backend, "start the thread pool", why));
+                }
+            }
+        }
+        Ok(threads)
+    }
+
+    /// How many helpers there are.
+    pub(crate) fn helpers(&self) -> usize {
+        self.helpers.len()
+    }
+
+    /// Sleeps until the wait's number of completions is in the queue or its time is over.
+    fn sleep(&mut self, wait: Wait) {
+        let wanted = wait.at_least();
+        let shared = &*self.shared;
+        let deadline = match wait {
+            Wait::For { timeout, .. } => Instant::now().checked_add(timeout),
+            Wait::None | Wait::AtLeast(_) => None,
+        };
+        let mut lock = lock(&shared.engine_lock);
+        shared.wanted.store(wanted, Ordering::Relaxed);
+        // Pairs with the fence in `Shared::finish`.
+        fence(Ordering::SeqCst);
+        while shared.completions.len() < wanted as usize {
+            self.enters += 1;
+            let Some(deadline) = deadline else {
+                lock = wait_for(&shared.completions_came, lock);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let woken = shared.completions_came.wait_timeout(lock, left);
+            lock = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        shared.wanted.store(0, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: a helper touches a request's memory only inside its system call, and pushes the completion
+// after it. The drop joins the helpers, so nothing touches memory after it.
+unsafe impl Backend for Threads {
+    fn name(&self) -> &'static str {
+        "threads"
+    }
+
+    fn enters(&self) -> u64 {
+        self.enters
+    }
+
+    unsafe fn register_memory(&mut self, _pieces: &[Memory]) -> Result<(), Error> {
+        let why = "the thread pool has no use for them, at no loss";
+        Err(Error::refused(ErrorKind::Unsupported, "register the buffer pool", why))
+    }
+
+    fn register_slots(&mut self, _slots: u32) -> Result<(), Error> {
+        let why = "the thread pool calls files by descriptor, at no loss";
+        Err(Error::refused(ErrorKind::Unsupported, "register files", why))
+    }
+
+    fn set_slot(&mut self, _slot: u32, _file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+        self.register_slots(0)
+    }
+
+    unsafe fn stage(&mut self, batch: &[Request]) -> usize {
+        for (index, request) in batch.iter().enumerate() {
+            if self.shared.requests.push(*request).is_err() {
+                return index;
+            }
+        }
+        batch.len()
+    }
+
+    fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
+        self.shared.wake_helpers(&mut self.enters);
+        if self.shared.completions.len() < wait.at_least() as usize {
+            self.sleep(wait);
+        }
+        completions.extend(std::iter::from_fn(|| self.shared.completions.pop()));
+        Ok(())
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        drop(lock(&self.shared.helpers_lock));
+        self.shared.work_came.notify_all();
+        for helper in self.helpers.drain(..) {
+            // A helper runs no code of the caller's, so it does not panic; if it did, its request is
+            // lost already and there is nobody to tell.
+            let _ = helper.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Wakes as many sleeping helpers as there are requests.
+    fn wake_helpers(&self, enters: &mut u64) {
+        // Pairs with the fence in `next_request`.
+        fence(Ordering::SeqCst);
+        let sleepers = self.sleepers.load(Ordering::Relaxed) as usize;
+        let wake = self.requests.len().min(sleepers);
+        if wake == 0 {
+            return;
+        }
+        drop(lock(&self.helpers_lock));
+        *enters += 1;
+        for _ in 0..wake {
+            self.work_came.notify_one();
+        }
+    }
+
+    /// A helper's life.
+    fn help(&self) {
+        while let Some(request) = self.next_request() {
+            let result = perform(&request);
+            self.finish(Completion { id: request.id, result });
+        }
+    }
+
+    /// The next request, after some sleep if there is none; `None` when the pool closes.
+    fn next_request(&self) -> Option<Request> {
+        if let Some(request) = self.requests.pop() {
+            return Some(request);
+        }
+        let mut lock = lock(&self.helpers_lock);
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        // Pairs with the fence in `wake_helpers`.
+        fence(Ordering::SeqCst);
+        let request = loop {
+            match self.requests.pop() {
+                Some(request) => break Some(request),
+                None if self.closing.load(Ordering::SeqCst) => break None,
+                None => lock = wait_for(&self.work_came, lock),
+            }
+        };
+        self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        request
+    }
+
+    /// Hands a completion to the engine, and wakes it if it sleeps for no more than there are.
+    fn finish(&self, completion: Completion) {
+        let pushed = self.completions.push(completion);
+        assert!(pushed.is_ok(), "the engine keeps no more in flight than the queue can hold");
+        // Pairs with the fence in `Threads::sleep`.
+        fence(Ordering::SeqCst);
+        let wanted = self.wanted.load(Ordering::Relaxed) as usize;
+        if wanted > 0 && self.completions.len() >= wanted {
+            drop(lock(&self.engine_lock));
+            self.completions_came.notify_one();
+        }
+    }
+}
+
+/// The locks guard no data, so a panic while one was held has spoilt nothing.
+fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait_for<'a>(condvar: &Condvar, lock: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
+    condvar.wait(lock).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the one system call that a request stands for.
+fn perform(request: &Request) -> i32 {
+    let RequestFile::Fd(fd) = request.file else {
+        debug_assert_eq!(request.kind, RequestKind::Nop, "only a no-op has no descriptor");
+        return 0;
+    };
+    let answer = match request.kind {
+        RequestKind::Nop => Ok(0),
+        RequestKind::Read => read(request, borrow(fd)),
+        RequestKind::Write => write(request, borrow(fd)),
+        RequestKind::Sync => rustix::fs::fsync(borrow(fd)).map(|()| 0),
+        RequestKind::SyncData => rustix::fs::fdatasync(borrow(fd)).map(|()| 0),
+    };
+    match answer {
+        // A transfer is at most a `u32` long, and the kernel cuts it to less than 2^31.
+        Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
+        Err(errno) => -errno.raw_os_error(),
+    }
+}
+
+fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the contract of `stage`: the descriptor stays open until the completion, which is
+    // pushed after the last use of this borrow.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+fn read(request: &Request, fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+    if request.len == 0 {
+        return Ok(0);
+    }
+    // SAFETY: the contract of `stage`: the memory is valid and ours alone until the completion.
+    let memory = unsafe { std::slice::from_raw_parts_mut(request.address, request.len as usize) };
+    rustix::io::pread(fd, memory, request.offset)
+}
+
+fn write(request: &Request, fd: BorrowedFd<'_>) -> Result<usize, Errno> {
+    if request.len == 0 {
+        return Ok(0);
+    }
+    // SAFETY: the contract of `stage`: the memory is valid and unchanged until the completion.
+    let memory = unsafe { std::slice::from_raw_parts(request.address, request.len as usize) };
+    rustix::io::pwrite(fd, memory, request.offset)
+}

@@ -1,0 +1,169 @@
+//! The backend on io_uring: one submission entry per request, one `io_uring_enter` per batch. Made by
+//! `select`, driven by `engine`; never retries a request and never decides how many are in flight.
+
+use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
+use crate::config::SqPoll;
+use crate::error::{Error, ErrorKind};
+use iomill_ring::{Builder, FsyncFlags, GivenUp, Opcode, Ring, Sqe, Target, op};
+use std::io::IoSlice;
+use std::os::fd::BorrowedFd;
+
+/// So often in a row the kernel may say that it has no memory for requests while nothing completes.
+const STALLS_MAX: u32 = 1000;
+/// What the engine cannot do without; all of it is there since Linux 5.6.
+const NEEDED: [Opcode; 6] = [
+    Opcode::NOP,
+    Opcode::READ,
+    Opcode::WRITE,
+    Opcode::READ_FIXED,
+    Opcode::WRITE_FIXED,
+    Opcode::FSYNC,
+];
+
+/// A ring and what the kernel would not give it.
+#[derive(Debug)]
+pub(crate) struct Uring {
+    ring: Ring,
+    stalls: u32,
+}
+
+impl Uring {
+    /// Sets up a ring for `depth` requests in flight and sends a no-op through it: a policy may allow
+    /// the set-up and forbid the rest.
+    pub(crate) fn new(depth: u32, sqpoll: Option<SqPoll>) -> Result<Self, Error> {
+        let what = "set up io_uring";
+        let describe = |error: iomill_ring::Error| Error::backend(what, &error);
+        // Each request in flight can complete before we look: room for all, so nothing overflows.
+        let entries = depth.next_power_of_two();
+        let mut builder = Builder::new(entries).cq_entries(entries);
+        if let Some(SqPoll { idle, cpu }) = sqpoll {
+            builder = builder.sqpoll(iomill_ring::SqPoll { idle, cpu });
+        }
+        let mut ring = builder.build().map_err(describe)?;
+        let probe = ring.probe().map_err(describe)?;
+        if let Some(missing) = NEEDED.iter().find(|opcode| !probe.supports(**opcode)) {
+            let name = missing.name().unwrap_or_default();
+            let since = missing.since().unwrap_or_default();
+            let why = format!("the kernel lacks {name}: Linux {since} or newer is needed");
+            return Err(Error::refused(ErrorKind::Backend, what, why));
+        }
+        // SAFETY: a NOP names no memory and no file.
+        let pushed = unsafe { ring.push(&op::nop()) };
+        assert!(pushed.is_ok(), "a new queue has room");
+        while ring.completions().next().is_none() {
+            ring.submit_and_wait(1).map_err(describe)?;
+        }
+        Ok(Self { ring, stalls: 0 })
+    }
+
+    /// What the set-up had to do without.
+    pub(crate) fn given_up(&self) -> &[GivenUp] {
+        self.ring.given_up()
+    }
+
+    /// One request as a submission entry.
+    #[inline]
+    fn entry(request: &Request) -> Sqe {
+        let Request { address, len, offset, .. } = *request;
+        let file = match request.file {
+            RequestFile::Fd(fd) => Target::Fd(fd),
+            RequestFile::Slot(slot) => Target::Fixed(slot),
+            RequestFile::None => Target::Fd(-1),
+        };
+        let sqe = match (request.kind, request.fixed_buffer) {
+            (RequestKind::Read, None) => op::read(file, address, len, offset),
+            (RequestKind::Read, Some(index)) => op::read_fixed(file, address, len, offset, index),
+            (RequestKind::Write, None) => op::write(file, address, len, offset),
+            (RequestKind::Write, Some(index)) => op::write_fixed(file, address, len, offset, index),
+            (RequestKind::Sync, _) => op::fsync(file, FsyncFlags::empty()),
+            (RequestKind::SyncData, _) => op::fsync(file, FsyncFlags::DATASYNC),
+            (RequestKind::Nop, _) => op::nop(),
+        };
+        sqe.with_user_data(request.id)
+    }
+}
+
+// SAFETY: the kernel touches a request's memory only between the entry's submission and its
+// completion; none of our operations posts more than one completion.
+unsafe impl Backend for Uring {
+    fn name(&self) -> &'static str {
+        "io_uring"
+    }
+
+    fn enters(&self) -> u64 {
+        self.ring.counters().enters
+    }
+
+    unsafe fn register_memory(&mut self, pieces: &[Memory]) -> Result<(), Error> {
+        let slices: Vec<IoSlice<'_>> = pieces
+            .iter()
+            .map(|(start, len_bytes)| {
+                // SAFETY: the caller vouches that the memory is mapped. The slice is only an address
+                // and a length to the kernel; nobody reads through it here.
+                IoSlice::new(unsafe { std::slice::from_raw_parts(start.as_ptr(), *len_bytes) })
+            })
+            .collect();
+        // SAFETY: the caller vouches that the memory outlives this backend and so its ring, and the
+        // engine forgets both together if anything is still in flight.
+        unsafe { self.ring.register_buffers(&slices) }
+            .map_err(|error| Error::backend("register the buffer pool", &error))
+    }
+
+    fn register_slots(&mut self, slots: u32) -> Result<(), Error> {
+        self.ring
+            .register_files_sparse(slots)
+            .map_err(|error| Error::backend("register files", &error))
+    }
+
+    fn set_slot(&mut self, slot: u32, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+        self.ring.update_file(slot, file).map_err(|error| Error::backend("register a file", &error))
+    }
+
+    #[inline]
+    unsafe fn stage(&mut self, batch: &[Request]) -> usize {
+        for (index, request) in batch.iter().enumerate() {
+            // SAFETY: the caller vouches for the request's file and memory until its completion.
+            if unsafe { self.ring.push(&Self::entry(request)) }.is_err() {
+                return index;
+            }
+        }
+        batch.len()
+    }
+
+    #[inline]
+    fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
+        let entered = match wait {
+            Wait::None => self.ring.submit(),
+            Wait::AtLeast(at_least) => self.ring.submit_and_wait(at_least),
+            Wait::For { at_least, timeout } => self.ring.submit_and_wait_for(at_least, timeout),
+        };
+        let before = completions.len();
+        let arrived = self.ring.completions();
+        completions.extend(arrived.map(|cqe| Completion { id: cqe.user_data, result: cqe.res }));
+        if entered.is_ok() || completions.len() > before {
+            self.stalls = 0;
+        }
+        match entered {
+            Ok(_) => Ok(()),
+            Err(error) => self.pass_over(&error),
+        }
+    }
+}
+
+impl Uring {
+    /// An `enter` that did nothing is repeated by the next tick; one that never will do anything is
+    /// an error.
+    #[cold]
+    fn pass_over(&mut self, error: &iomill_ring::Error) -> Result<(), Error> {
+        use iomill_ring::ErrorKind as Ring;
+        match error.kind() {
+            Ring::Interrupted | Ring::TimedOut => Ok(()),
+            Ring::Again | Ring::Busy if self.stalls < STALLS_MAX => {
+                self.stalls += 1;
+                std::thread::yield_now();
+                Ok(())
+            }
+            _ => Err(Error::backend("drive io_uring", error)),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What an engine is asked to be: one value with documented defaults and ranges. Checked here, once,
+//! before anything is set up; read by `select` and `engine`.
+
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind};
+use std::time::Duration;
+
+/// Which backend carries the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum BackendChoice {
+    /// io_uring, and the thread pool if io_uring cannot be set up for any reason.
+    #[default]
+    Auto,
+    /// io_uring or an error.
+    IoUring,
+    /// The thread pool.
+    Threads,
+}
+
+/// A kernel thread that takes submissions, so that they need no system call; it costs a CPU while
+/// there is work and for `idle` after it.
+///
+/// Kernel: Linux 5.11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqPoll {
+    /// How long it looks for work before it sleeps. Units: whole milliseconds count.
+    pub idle: Duration,
+    /// The CPU to bind it to.
+    pub cpu: Option<u32>,
+}
+
+/// Most requests that may be with the backend at once.
+pub const DEPTH_MAX: u32 = 4096;
+/// Most requests that may be accepted at once.
+pub const CAPACITY_MAX: u32 = 65_536;
+/// Most helper threads.
+pub const THREADS_MAX: u32 = 1024;
+/// Most buffers of the pool.
+pub const BUFFERS_MAX: u32 = 65_536;
+/// Longest buffer of the pool in bytes.
+pub const BUFFER_LEN_MAX_BYTES: u32 = 1 << 30;
+/// Most slots for registered files.
+pub const FIXED_FILES_MAX: u32 = 32_768;
+
+/// Settings of an engine.
+///
+/// | setting | default | range |
+/// |---|---|---|
+/// | `backend` | `Auto` | |
+/// | `depth` | 32 | 1 to 4,096 |
+/// | `capacity` | twice the depth | the depth to 65,536 |
+/// | `threads` | the depth, at most 64 | 1 to 1,024 |
+/// | `buffers` | as many as the capacity, of 4,096 bytes | 0 to 65,536, of 1 byte to 1 GiB |
+/// | `fixed_buffers` | true | |
+/// | `fixed_files` | 16 | 0 to 32,768 |
+/// | `sqpoll` | none | |
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) backend: BackendChoice,
+    pub(crate) depth: u32,
+    pub(crate) capacity: Option<u32>,
+    pub(crate) threads: Option<u32>,
+    pub(crate) buffers: Option<(u32, u32)>,
+    pub(crate) fixed_buffers: bool,
+    pub(crate) fixed_files: u32,
+    pub(crate) sqpoll: Option<SqPoll>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            backend: BackendChoice::Auto,
+            depth: 32,
+            capacity: None,
+            threads: None,
+            buffers: None,
+            fixed_buffers: true,
+            fixed_files: 16,
+            sqpoll: None,
+        }
+    }
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which backend carries the requests.
+    #[must_use]
+    pub fn backend(mut self, backend: BackendChoice) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// The window: how many requests are with the backend at once. More wait in the engine.
+    #[must_use]
+    pub fn depth(mut self, depth: u32) -> Self {
+        self.depth = depth;
+        self
+    }
+
+    /// How many requests may be accepted at once, with the backend or waiting for the window. One
+    /// more is answered with `Full`.
+    #[must_use]
+    pub fn capacity(mut self, capacity: u32) -> Self {
+        self.capacity = Some(capacity);
+        self
+    }
+
+    /// How many helper threads the `threads` backend starts.
+    #[must_use]
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// How many buffers the pool holds and how long each is in bytes. Each starts at a multiple of
+    /// 4,096 bytes.
+    #[must_use]
+    pub fn buffers(mut self, count: u32, len_bytes: u32) -> Self {
+        self.buffers = Some((count, len_bytes));
+        self
+    }
+
+    /// Whether to register the pool with the kernel, which then pins it once instead of per request.
+    /// Where the kernel refuses, the buffers stay plain and the report says why.
+    #[must_use]
+    pub fn fixed_buffers(mut self, fixed_buffers: bool) -> Self {
+        self.fixed_buffers = fixed_buffers;
+        self
+    }
+
+    /// How many files can be registered with the kernel, which then looks each up once instead of per
+    /// request.
+    #[must_use]
+    pub fn fixed_files(mut self, slots: u32) -> Self {
+        self.fixed_files = slots;
+        self
+    }
+
+    /// Whether a kernel thread takes submissions.
+    #[must_use]
+    pub fn sqpoll(mut self, sqpoll: Option<SqPoll>) -> Self {
+        self.sqpoll = sqpoll;
+        self
+    }
+
+    /// Checks the settings and starts an engine on this thread.
+    ///
+    /// # Errors
+    /// `InvalidConfig` with the setting, its value and its range; else why no backend can be had.
+    pub fn start(self) -> Result<Engine, Error> {
+        Engine::start(&self)
+    }
+
+    pub(crate) fn capacity_or_default(&self) -> u32 {
+        self.capacity.unwrap_or(self.depth.saturating_mul(2))
+    }
+
+    pub(crate) fn threads_or_default(&self) -> u32 {
+        self.threads.unwrap_or(self.depth.min(64))
+    }
+
+    pub(crate) fn buffers_or_default(&self) -> (u32, u32) {
+        self.buffers.unwrap_or((self.capacity_or_default(), 4096))
+    }
+
+    /// Refuses what is out of range.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let capacity = self.capacity_or_default();
+        let (count, len_bytes) = self.buffers_or_default();
+        in_range("depth", self.depth, 1, DEPTH_MAX)?;
+        in_range("capacity", capacity, self.depth, CAPACITY_MAX)?;
+        in_range("number of threads", self.threads_or_default(), 1, THREADS_MAX)?;
+        in_range("number of buffers", count, 0, BUFFERS_MAX)?;
+        in_range("length of buffers", len_bytes, 1, BUFFER_LEN_MAX_BYTES)?;
+        in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)
+    }
+}
+
+fn in_range(setting: &str, value: u32, min: u32, max: u32) -> Result<(), Error> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    let why = format!("the {setting} is {value}: choose {min} to {max}");
+    Err(Error::refused(ErrorKind::InvalidConfig, "configure the engine", why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_value_out_of_range_is_named_with_its_range() {
+        for (config, message) in [
+            (Config::new().depth(0), "the depth is 0: choose 1 to 4096"),
+            (Config::new().depth(5000), "the depth is 5000: choose 1 to 4096"),
+            (Config::new().depth(8).capacity(7), "the capacity is 7: choose 8 to 65536"),
+            (Config::new().threads(0), "the number of threads is 0: choose 1 to 1024"),
+            (Config::new().buffers(70_000, 1), "the number of buffers is 70000: choose 0 to 65536"),
+            (Config::new().buffers(1, 0), "the length of buffers is 0: choose 1 to 1073741824"),
+            (Config::new().fixed_files(40_000), "fixed files is 40000: choose 0 to 32768"),
+        ] {
+            let error = config.start().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+            assert!(error.to_string().ends_with(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_within_their_ranges_at_every_depth() {
+        for depth in [1, 2, 32, DEPTH_MAX] {
+            Config::new().depth(depth).check().unwrap();
+        }
+    }
+}

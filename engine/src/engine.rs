@@ -1,0 +1,290 @@
+//! The loop: hands accepted requests to the backend in batches, settles what comes back, and calls
+//! back. One thread drives it; callbacks run only inside [`Engine::tick`], one after another. `intake`
+//! accepts the requests, `shutdown` ends the engine.
+//!
+//! ```text
+//! submit ──► in-flight table + queue ──► window ──► Backend::stage ──► Backend::enter
+//!                     ▲                                                      │
+//!                     └── rest of a short transfer, EINTR, EAGAIN ◄── settle ┤
+//!                                                                            └──► callback
+//! ```
+
+use crate::backend::{Backend, Completion as RawCompletion, Request, Wait};
+use crate::buffer::{Arena, Buffer};
+use crate::callback::Completion;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Error;
+use crate::file::{File, Slot};
+use crate::inflight::{InFlight, OpId};
+use crate::intake::{Context, Intake, Panic, Refused};
+use crate::metrics::Metrics;
+use crate::op::Operation;
+use crate::report::Report;
+use crate::schedule::Window;
+use crate::select::select;
+use crate::settle::{Settled, settle};
+use std::collections::VecDeque;
+use std::mem::ManuallyDrop;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Tells engines of one process apart, so that a file's slot is used only by the engine that gave it.
+static NEXT_ENGINE: AtomicU32 = AtomicU32::new(0);
+
+/// What one tick did. Units: requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tick {
+    /// Handed to the backend.
+    pub submitted: u32,
+    /// Called back.
+    pub completed: u32,
+}
+
+/// A file-I/O engine on one thread.
+///
+/// Dropping it finishes what was accepted, for up to five seconds, and then leaks what the kernel still
+/// holds rather than free memory that it may write to. [`shutdown`](Self::shutdown) says what happened.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) intake: Intake,
+    window: Window,
+    clock: Clock,
+    report: Report,
+    /// The batch under construction: empty outside of `stage`.
+    batch: Vec<Request>,
+    /// What the last `enter` brought: empty outside of `tick`.
+    completions: Vec<RawCompletion>,
+    /// Slots of registered files, by index; each keeps its file open.
+    pub(crate) files: Vec<File>,
+    /// The backend's count of system calls at the last reset of the metrics.
+    enters_before: u64,
+    /// Dropped by `shutdown` only, when nothing is in flight.
+    pub(crate) backend: ManuallyDrop<Box<dyn Backend>>,
+}
+
+impl Engine {
+    /// Checks the settings and starts an engine on this thread.
+    pub(crate) fn start(config: &Config) -> Result<Self, Error> {
+        config.check()?;
+        let (backend, report) = select(config)?;
+        Self::assemble(config, backend, report)
+    }
+
+    /// An engine on a backend of the caller's: for tests that inject faults, or backends of one's own.
+    ///
+    /// # Errors
+    /// As [`Config::start`].
+    pub fn with_backend(config: &Config, backend: Box<dyn Backend>) -> Result<Self, Error> {
+        config.check()?;
+        let report = Report::new(backend.name(), "given by the caller");
+        Self::assemble(config, backend, report)
+    }
+
+    fn assemble(
+        config: &Config,
+        mut backend: Box<dyn Backend>,
+        mut report: Report,
+    ) -> Result<Self, Error> {
+        let (count, len_bytes) = config.buffers_or_default();
+        let arena = if count > 0 { Some(Arena::new(count, len_bytes)?) } else { None };
+        if let Some(arena) = arena.as_ref().filter(|_| config.fixed_buffers) {
+            let pieces: Vec<_> = arena.chunks().collect();
+            // SAFETY: the engine holds the arena for as long as the backend, and forgets both
+            // together if anything is in flight at the end.
+            match unsafe { backend.register_memory(&pieces) } {
+                Ok(()) => report.fixed_buffers = true,
+                Err(error) => report.note("registered buffers", error.to_string()),
+            }
+        }
+        if config.fixed_files > 0 {
+            match backend.register_slots(config.fixed_files) {
+                Ok(()) => report.fixed_files = config.fixed_files,
+                Err(error) => report.note("registered files", error.to_string()),
+            }
+        }
+        let capacity = config.capacity_or_default();
+        let fixed_arena = arena.clone().filter(|_| report.fixed_buffers);
+        let enters_before = backend.enters();
+        Ok(Self {
+            intake: Intake {
+                number: NEXT_ENGINE.fetch_add(1, Ordering::Relaxed),
+                inflight: InFlight::new(capacity),
+                queue: VecDeque::with_capacity(capacity as usize),
+                arena,
+                fixed_arena,
+                metrics: Metrics::new(),
+                closing: false,
+            },
+            window: Window::fixed(config.depth),
+            clock: Clock::new(),
+            report,
+            batch: Vec::with_capacity(config.depth as usize),
+            completions: Vec::with_capacity(config.depth as usize),
+            files: Vec::new(),
+            enters_before,
+            backend: ManuallyDrop::new(backend),
+        })
+    }
+
+    /// Accepts a request. Its callback runs exactly once, from a later [`tick`](Self::tick); never
+    /// from here. Makes no system call and does not block.
+    ///
+    /// # Errors
+    /// Everything that was handed in comes back: with `Full` when the engine holds as many requests as
+    /// its capacity, with `Misaligned` when a direct transfer cannot work, with `Closing` during a
+    /// shutdown.
+    #[inline]
+    pub fn submit<O, F>(&mut self, op: O, on_complete: F) -> Result<OpId, Refused<O, F>>
+    where
+        O: Operation,
+        F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
+    {
+        self.intake.submit(op, on_complete)
+    }
+
+    /// One turn of the loop: hands waiting requests to the backend as far as the window allows, waits
+    /// as asked (for no more than is in flight), and runs the callbacks of what has completed. At most
+    /// one `io_uring_enter(2)`.
+    ///
+    /// # Errors
+    /// When the backend as a whole has failed: nothing will complete any more.
+    ///
+    /// # Panics
+    /// When callbacks panicked: after all callbacks of this turn have run, the first panic goes on.
+    pub fn tick(&mut self, wait: Wait) -> Result<Tick, Error> {
+        let (tick, panic) = self.turn(wait)?;
+        match panic {
+            Some(payload) => resume_unwind(payload),
+            None => Ok(tick),
+        }
+    }
+
+    /// Ticks until every accepted request was called back, those that callbacks submit included.
+    ///
+    /// # Errors
+    /// As [`tick`](Self::tick).
+    pub fn drain(&mut self) -> Result<(), Error> {
+        while self.in_flight() > 0 {
+            self.tick(Wait::AtLeast(1))?;
+        }
+        Ok(())
+    }
+
+    /// Accepted requests that were not called back yet.
+    #[inline]
+    pub fn in_flight(&self) -> u32 {
+        self.intake.inflight.len()
+    }
+
+    /// A buffer of the pool, or `None` when all are in use. It holds whatever its last use left.
+    pub fn buffer(&self) -> Option<Buffer> {
+        self.intake.buffer()
+    }
+
+    /// Registers a file with the kernel, which then looks it up once instead of per request: use the
+    /// file that comes back. It stays open until the engine ends. A backend without such slots, or one
+    /// whose slots are used up, gives the same file back, which works as well.
+    ///
+    /// # Errors
+    /// When the kernel refuses the file.
+    pub fn register_file(&mut self, file: &File) -> Result<File, Error> {
+        let index = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
+        if index >= self.report.fixed_files {
+            return Ok(file.clone());
+        }
+        use std::os::fd::AsFd;
+        self.backend
+            .set_slot(index, Some(file.as_fd()))
+            .map_err(|error| error.with_path(file.path()))?;
+        let registered = file.with_slot(Slot { engine: self.intake.number, index });
+        self.files.push(registered.clone());
+        Ok(registered)
+    }
+
+    /// What the engine runs on and why.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What it has done since its start or the last reset.
+    pub fn metrics(&self) -> &Metrics {
+        &self.intake.metrics
+    }
+
+    /// Starts counting anew.
+    pub fn reset_metrics(&mut self) {
+        self.intake.metrics = Metrics::new();
+        self.enters_before = self.backend.enters();
+    }
+
+    /// One turn; a callback's panic is handed to the caller.
+    pub(crate) fn turn(&mut self, wait: Wait) -> Result<(Tick, Option<Panic>), Error> {
+        let submitted = self.stage();
+        let wait = wait.capped(self.window.occupied());
+        if submitted == 0 && self.window.occupied() == 0 {
+            return Ok((Tick::default(), None));
+        }
+        let entered = self.backend.enter(wait, &mut self.completions);
+        let (completed, panic) = self.dispatch();
+        self.intake.metrics.enters = self.backend.enters() - self.enters_before;
+        entered.map(|()| (Tick { submitted, completed }, panic))
+    }
+
+    /// Hands waiting requests to the backend, as far as the window allows.
+    fn stage(&mut self) -> u32 {
+        let room = self.window.room();
+        if self.intake.queue.is_empty() || room == 0 {
+            return 0;
+        }
+        let now_ns = self.clock.now_ns();
+        let count = (room as usize).min(self.intake.queue.len());
+        for id in self.intake.queue.iter().take(count) {
+            let slot = self.intake.inflight.slot(*id);
+            if slot.staged_ns == 0 {
+                slot.staged_ns = now_ns;
+            }
+            self.batch.push(slot.request);
+        }
+        // SAFETY: each request's slot owns the operation with its file and buffer until `dispatch`
+        // removes it after the completion; at the end the engine drains or forgets them.
+        let taken = unsafe { self.backend.stage(&self.batch) };
+        self.batch.clear();
+        self.intake.queue.drain(..taken);
+        // Not more than the window's room, which is a `u32`.
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        self.window.enter(taken);
+        self.intake.metrics.batches += u64::from(taken > 0);
+        self.intake.metrics.staged += u64::from(taken);
+        taken
+    }
+
+    /// Settles what has come, and calls back.
+    fn dispatch(&mut self) -> (u32, Option<Panic>) {
+        if self.completions.is_empty() {
+            return (0, None);
+        }
+        let now_ns = self.clock.now_ns();
+        let (mut completed, mut first_panic) = (0, None);
+        for raw in self.completions.drain(..) {
+            let id = OpId::from_bits(raw.id);
+            self.window.leave(1);
+            let slot = self.intake.inflight.slot(id);
+            let outcome = match settle(slot, raw.result, now_ns, &mut self.intake.metrics) {
+                Settled::Finished(outcome) => outcome,
+                Settled::Again => {
+                    // Before the others: it has waited longest.
+                    self.intake.queue.push_front(id);
+                    continue;
+                }
+            };
+            completed += 1;
+            if let Err(payload) = self.intake.call_back(id, outcome) {
+                self.intake.metrics.callback_panics += 1;
+                first_panic.get_or_insert(payload);
+            }
+        }
+        self.intake.metrics.settle();
+        (completed, first_panic)
+    }
+}

@@ -1,0 +1,255 @@
+//! The engine's error, and the one place where an operation's errno gets its meaning. Made by every
+//! part of the crate; costs no allocation for the two answers that are part of normal work (`Full`
+//! and `Closing`).
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// What went wrong, to branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The engine holds as many requests as it may: tick, then submit again.
+    Full,
+    /// The engine is shutting down and takes no more requests.
+    Closing,
+    /// The engine shut down before the request was handed to its backend.
+    Cancelled,
+    /// A configuration value is out of its range.
+    InvalidConfig,
+    /// A direct transfer's buffer, offset or length is not aligned.
+    Misaligned,
+    /// The file does not exist.
+    NotFound,
+    /// The file exists already.
+    AlreadyExists,
+    /// The file, or the operation on it, is not permitted.
+    PermissionDenied,
+    /// A directory where a file is needed.
+    IsDirectory,
+    /// The file is not open for this kind of operation.
+    NotOpenForThis,
+    /// The device, the quota or the file size limit is used up.
+    NoSpace,
+    /// Memory or locked memory is used up.
+    OutOfMemory,
+    /// The file, the file system or the kernel cannot do it.
+    Unsupported,
+    /// The device failed.
+    Io,
+    /// The backend itself failed: no request of this engine will complete any more.
+    Backend,
+    /// Anything else: look at the errno.
+    Other,
+}
+
+/// An error: what was done, to which file, at which offset, which errno, and what to do.
+///
+/// Its `Display` is one line.
+pub struct Error {
+    kind: ErrorKind,
+    detail: Option<Box<Detail>>,
+}
+
+/// All that an error may know. Boxed, because errors travel through the path of every request.
+struct Detail {
+    operation: &'static str,
+    path: Option<PathBuf>,
+    offset: Option<u64>,
+    errno: Option<i32>,
+    explanation: Cow<'static, str>,
+}
+
+impl Error {
+    /// What went wrong, to branch on.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The kernel's errno, or `None` where the engine itself refused.
+    pub fn errno(&self) -> Option<i32> {
+        self.detail.as_ref().and_then(|detail| detail.errno)
+    }
+
+    /// The file, where there is one.
+    pub fn path(&self) -> Option<&Path> {
+        self.detail.as_ref().and_then(|detail| detail.path.as_deref())
+    }
+
+    /// The offset in the file in bytes, where there is one.
+    pub fn offset(&self) -> Option<u64> {
+        self.detail.as_ref().and_then(|detail| detail.offset)
+    }
+
+    /// An answer without details: `Full` or `Closing`.
+    pub(crate) fn answer(kind: ErrorKind) -> Self {
+        Self { kind, detail: None }
+    }
+
+    /// A refusal by the engine itself.
+    pub(crate) fn refused(
+        kind: ErrorKind,
+        operation: &'static str,
+        explanation: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let explanation = explanation.into();
+        let detail = Detail { operation, path: None, offset: None, errno: None, explanation };
+        Self { kind, detail: Some(Box::new(detail)) }
+    }
+
+    /// The kernel's answer to an operation.
+    pub(crate) fn from_errno(operation: &'static str, errno: i32) -> Self {
+        let (kind, explanation) = explain(errno);
+        let explanation = explanation.into();
+        let errno = Some(errno);
+        let detail = Detail { operation, path: None, offset: None, errno, explanation };
+        Self { kind, detail: Some(Box::new(detail)) }
+    }
+
+    /// The backend's own failure.
+    pub(crate) fn backend(operation: &'static str, error: &iomill_ring::Error) -> Self {
+        let mut result = Self::refused(ErrorKind::Backend, operation, error.to_string());
+        if let Some(detail) = &mut result.detail {
+            detail.errno = error.errno();
+        }
+        result
+    }
+
+    /// The same error with its file.
+    pub(crate) fn with_path(mut self, path: &Path) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.path = Some(path.to_owned());
+        }
+        self
+    }
+
+    /// The same error with its offset.
+    pub(crate) fn with_offset(mut self, offset: u64) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.offset = Some(offset);
+        }
+        self
+    }
+
+    /// The same error with another advice than its errno's usual one.
+    pub(crate) fn with_advice(
+        mut self,
+        kind: ErrorKind,
+        advice: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        self.kind = kind;
+        if let Some(detail) = &mut self.detail {
+            detail.explanation = advice.into();
+        }
+        self
+    }
+}
+
+/// What the kernel means by an errno of a file operation, and what to do about it.
+fn explain(errno: i32) -> (ErrorKind, &'static str) {
+    match errno {
+        libc::ENOENT => (ErrorKind::NotFound, "check the path, or ask for the file to be created"),
+        libc::EEXIST => (ErrorKind::AlreadyExists, "choose another path or remove the file"),
+        libc::EACCES | libc::EPERM => {
+            (ErrorKind::PermissionDenied, "check the permissions of the file and of its folders")
+        }
+        libc::EROFS => (ErrorKind::PermissionDenied, "the file system is mounted read-only"),
+        libc::EISDIR => (ErrorKind::IsDirectory, "name a file, not a directory"),
+        libc::ENOTDIR => (ErrorKind::NotFound, "a part of the path is not a directory"),
+        libc::EBADF => (
+            ErrorKind::NotOpenForThis,
+            "the file is not open for this: open it for reading or writing as the operation needs",
+        ),
+        libc::ENOSPC => (ErrorKind::NoSpace, "the file system is full: free some space"),
+        libc::EDQUOT => (ErrorKind::NoSpace, "the disk quota is used up: free some space"),
+        libc::EFBIG => {
+            (ErrorKind::NoSpace, "beyond the largest file that the file system or ulimit -f allows")
+        }
+        libc::ENOMEM => {
+            (ErrorKind::OutOfMemory, "free memory, or raise the limit of locked memory (ulimit -l)")
+        }
+        libc::EMFILE | libc::ENFILE => {
+            (ErrorKind::OutOfMemory, "no file descriptor is left: raise the limit (ulimit -n)")
+        }
+        libc::EINVAL => (
+            ErrorKind::Unsupported,
+            "the file does not support this, or a direct transfer is not aligned to its blocks",
+        ),
+        libc::EOPNOTSUPP => (ErrorKind::Unsupported, "the file or the file system cannot do this"),
+        libc::ESPIPE => (ErrorKind::Unsupported, "a pipe or socket has no offsets"),
+        libc::EIO | libc::EREMOTEIO => {
+            (ErrorKind::Io, "the device failed: look at the kernel's log, and trust no retry")
+        }
+        libc::EAGAIN => {
+            (ErrorKind::Other, "still not ready after many tries: is the file non-blocking?")
+        }
+        _ => (ErrorKind::Other, "the kernel refused it"),
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(detail) = &self.detail else {
+            return f.write_str(match self.kind {
+                ErrorKind::Full => "submit: the engine is full: tick, then submit again",
+                ErrorKind::Closing => "submit: the engine is shutting down and takes no requests",
+                _ => "the request failed",
+            });
+        };
+        f.write_str(detail.operation)?;
+        if let Some(path) = &detail.path {
+            write!(f, " {}", path.display())?;
+        }
+        if let Some(offset) = detail.offset {
+            write!(f, " at offset {offset}")?;
+        }
+        f.write_str(": ")?;
+        // A backend's message names its errno itself.
+        if let (Some(errno), false) = (detail.errno, self.kind == ErrorKind::Backend) {
+            let text = std::io::Error::from_raw_os_error(errno).to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            match iomill_ring::errno_name(errno) {
+                Some(name) => write!(f, "{name} ({text}): ")?,
+                None => write!(f, "errno {errno} ({text}): ")?,
+            }
+        }
+        f.write_str(&detail.explanation)
+    }
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Error({:?}: {self})", self.kind)
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_with_what_where_why_and_what_to_do() {
+        let error =
+            Error::from_errno("write", 28).with_path(Path::new("/data/log")).with_offset(8192);
+        assert_eq!(
+            error.to_string(),
+            "write /data/log at offset 8192: ENOSPC (No space left on device): the file system is \
+             full: free some space"
+        );
+        assert_eq!((error.kind(), error.errno()), (ErrorKind::NoSpace, Some(28)));
+    }
+
+    #[test]
+    fn an_answer_of_normal_work_allocates_nothing_and_still_speaks() {
+        let error = Error::answer(ErrorKind::Full);
+        assert!(error.detail.is_none());
+        assert!(error.to_string().contains("tick"));
+    }
+
+    #[test]
+    fn an_unknown_errno_is_shown_by_number() {
+        assert!(Error::from_errno("read", 4095).to_string().contains("errno 4095"));
+    }
+}

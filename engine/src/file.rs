@@ -1,0 +1,282 @@
+//! Shared file handles. A [`File`] is a reference: each operation holds one, so the descriptor is
+//! closed after the last operation and never while one is in flight. Knows what direct I/O on the
+//! file asks for; makes no transfers itself.
+
+use crate::error::{Error, ErrorKind};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, StatxFlags};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What direct transfers of a file must be multiples of. Units: bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectAlignment {
+    /// The buffer's address.
+    pub memory: u32,
+    /// The offset in the file and the length.
+    pub offset: u32,
+}
+
+/// What is assumed where the kernel does not tell (before Linux 6.1, and some file systems): the
+/// smallest block in use. Stricter devices answer EINVAL.
+const ASSUMED: DirectAlignment = DirectAlignment { memory: 512, offset: 512 };
+
+#[derive(Debug)]
+struct Inner {
+    fd: OwnedFd,
+    path: PathBuf,
+    /// `Some` for a file that is open for direct I/O.
+    alignment: Option<DirectAlignment>,
+}
+
+/// A slot in the registered files of one engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Whose.
+    pub(crate) engine: u32,
+    /// Which.
+    pub(crate) index: u32,
+}
+
+/// A file that operations can name. Cloning it copies a reference.
+#[derive(Clone, Debug)]
+pub struct File {
+    inner: Arc<Inner>,
+    slot: Option<Slot>,
+}
+
+impl File {
+    /// Opens an existing file for reading.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::options().read(true).open(path)
+    }
+
+    /// How to open a file, as `std::fs::OpenOptions`.
+    pub fn options() -> OpenOptions {
+        OpenOptions::default()
+    }
+
+    /// Takes an open descriptor; `path` is only what messages call it.
+    ///
+    /// # Errors
+    /// `IsDirectory` if it is one, or the kernel's answer to `fcntl` and `fstat`.
+    pub fn from_fd(fd: OwnedFd, path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        let describe = |errno: rustix::io::Errno| {
+            Error::from_errno("look at", errno.raw_os_error()).with_path(&path)
+        };
+        let status = rustix::fs::fstat(&fd).map_err(describe)?;
+        if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
+            return Err(Error::from_errno("open", libc::EISDIR).with_path(&path));
+        }
+        let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
+        let alignment = flags.contains(OFlags::DIRECT).then(|| direct_alignment(fd.as_fd()));
+        Ok(Self { inner: Arc::new(Inner { fd, path, alignment }), slot: None })
+    }
+
+    /// The path that it was opened with.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// The file's length in bytes; of a block device its capacity.
+    ///
+    /// # Errors
+    /// The kernel's answer to `fstat` or `lseek`.
+    pub fn len(&self) -> Result<u64, Error> {
+        let describe = |errno: rustix::io::Errno| {
+            Error::from_errno("measure", errno.raw_os_error()).with_path(self.path())
+        };
+        let status = rustix::fs::fstat(self).map_err(describe)?;
+        if FileType::from_raw_mode(status.st_mode) == FileType::BlockDevice {
+            return rustix::fs::seek(self, SeekFrom::End(0)).map_err(describe);
+        }
+        Ok(u64::try_from(status.st_size).unwrap_or(0))
+    }
+
+    /// Whether the file has no bytes.
+    ///
+    /// # Errors
+    /// As [`len`](Self::len).
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Whether transfers bypass the page cache.
+    pub fn is_direct(&self) -> bool {
+        self.inner.alignment.is_some()
+    }
+
+    /// What direct transfers must be multiples of, or `None` if the file is not direct.
+    #[inline]
+    pub fn alignment(&self) -> Option<DirectAlignment> {
+        self.inner.alignment
+    }
+
+    #[inline]
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.inner.fd.as_raw_fd()
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> Option<Slot> {
+        self.slot
+    }
+
+    /// The same file, known to an engine under a slot of its table.
+    pub(crate) fn with_slot(&self, slot: Slot) -> Self {
+        Self { inner: Arc::clone(&self.inner), slot: Some(slot) }
+    }
+}
+
+impl AsFd for File {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.fd.as_fd()
+    }
+}
+
+/// Asks the kernel; statx tells since Linux 6.1.
+fn direct_alignment(fd: BorrowedFd<'_>) -> DirectAlignment {
+    let Ok(status) = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
+        return ASSUMED;
+    };
+    let told = status.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
+    // Zero means that the file takes no direct transfers: then the kernel says so itself.
+    if !told || status.stx_dio_mem_align == 0 || status.stx_dio_offset_align == 0 {
+        return ASSUMED;
+    }
+    DirectAlignment { memory: status.stx_dio_mem_align, offset: status.stx_dio_offset_align }
+}
+
+/// How to open a file. Everything is off until it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    read: bool,
+    write: bool,
+    create: bool,
+    create_new: bool,
+    truncate: bool,
+    direct: bool,
+}
+
+impl OpenOptions {
+    /// For reading.
+    #[must_use]
+    pub fn read(mut self, read: bool) -> Self {
+        self.read = read;
+        self
+    }
+
+    /// For writing.
+    #[must_use]
+    pub fn write(mut self, write: bool) -> Self {
+        self.write = write;
+        self
+    }
+
+    /// Creates the file, with mode 0666 less the umask, if it does not exist.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// Creates the file and fails if it exists.
+    #[must_use]
+    pub fn create_new(mut self, create_new: bool) -> Self {
+        self.create_new = create_new;
+        self
+    }
+
+    /// Cuts an existing file to nothing.
+    #[must_use]
+    pub fn truncate(mut self, truncate: bool) -> Self {
+        self.truncate = truncate;
+        self
+    }
+
+    /// Bypasses the page cache: `O_DIRECT`. Offsets, lengths and buffers must then be aligned as
+    /// [`File::alignment`] says; those of the pool are.
+    #[must_use]
+    pub fn direct(mut self, direct: bool) -> Self {
+        self.direct = direct;
+        self
+    }
+
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// One line with the path and what to do: missing file, directory, no permission, a file system
+    /// that cannot do direct I/O, and so on.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<File, Error> {
+        let path = path.as_ref();
+        let mut flags = match (self.read, self.write) {
+            (true, true) => OFlags::RDWR,
+            (false, true) => OFlags::WRONLY,
+            (true, false) => OFlags::RDONLY,
+            (false, false) => {
+                let advice = "neither reading nor writing was asked for: ask for one of them";
+                return Err(
+                    Error::refused(ErrorKind::InvalidConfig, "open", advice).with_path(path)
+                );
+            }
+        };
+        flags |= OFlags::CLOEXEC;
+        for (wanted, flag) in [
+            (self.create, OFlags::CREATE),
+            (self.create_new, OFlags::CREATE | OFlags::EXCL),
+            (self.truncate, OFlags::TRUNC),
+            (self.direct, OFlags::DIRECT),
+        ] {
+            if wanted {
+                flags |= flag;
+            }
+        }
+        let mode = Mode::from_raw_mode(0o666);
+        let fd = rustix::fs::openat(CWD, path, flags, mode).map_err(|errno| {
+            let error = Error::from_errno("open", errno.raw_os_error()).with_path(path);
+            if self.direct && errno == rustix::io::Errno::INVAL {
+                let advice = "this file system cannot do direct I/O: open the file without it";
+                return error.with_advice(ErrorKind::Unsupported, advice);
+            }
+            error
+        })?;
+        File::from_fd(fd, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_and_a_directory_are_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        let error = File::open(&missing).unwrap_err();
+        assert_eq!((error.kind(), error.path()), (ErrorKind::NotFound, Some(missing.as_path())));
+        let error = File::open(folder.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IsDirectory);
+        assert!(error.to_string().contains("not a directory"), "{error}");
+        let error = File::options().open(&missing).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    }
+
+    #[test]
+    fn a_direct_file_knows_its_alignment_and_a_buffered_one_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, [1; 4096]).unwrap();
+        assert_eq!(File::open(&path).unwrap().alignment(), None);
+        match File::options().read(true).direct(true).open(&path) {
+            Ok(file) => {
+                let alignment = file.alignment().unwrap();
+                assert!(alignment.offset.is_power_of_two() && alignment.memory.is_power_of_two());
+            }
+            Err(error) => eprintln!("skipped the direct half: {error}"),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The table of accepted requests: fixed slots, found by an id that carries the slot's generation, so
+//! that a stale id is noticed instead of hitting a newer request. Owned by `engine`; makes no
+//! decisions.
+
+use crate::backend::Request;
+use crate::callback::Parcel;
+
+/// The name of an accepted request: unique as long as fewer than 2^32 requests used the same slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OpId(u64);
+
+impl OpId {
+    #[inline]
+    fn new(generation: u32, index: u32) -> Self {
+        Self((u64::from(generation) << 32) | u64::from(index))
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+    fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// As the backend carries it.
+    #[inline]
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// As it came back.
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+/// One accepted request.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// What is left to do. After a short transfer its address, offset and length have moved on.
+    pub(crate) request: Request,
+    /// Bytes that earlier, short transfers of this request moved.
+    pub(crate) done_bytes: u32,
+    /// A direct file's block; 1 for any other file.
+    pub(crate) block_len_bytes: u32,
+    /// How often in a row the kernel said EINTR or EAGAIN.
+    pub(crate) retries: u32,
+    /// When it was first handed to the backend.
+    pub(crate) staged_ns: u64,
+    generation: u32,
+    /// The next free slot while this one is free.
+    next_free: u32,
+    occupied: bool,
+    pub(crate) parcel: Parcel,
+}
+
+/// Marks the end of the free slots.
+const NONE: u32 = u32::MAX;
+
+/// All slots.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    slots: Box<[Slot]>,
+    first_free: u32,
+    occupied: u32,
+}
+
+impl InFlight {
+    /// A table for `capacity` requests.
+    pub(crate) fn new(capacity: u32) -> Self {
+        let slot = |index: u32| Slot {
+            request: Request::without_file(crate::backend::RequestKind::Nop),
+            done_bytes: 0,
+            block_len_bytes: 1,
+            retries: 0,
+            staged_ns: 0,
+            generation: 0,
+            next_free: if index + 1 < capacity { index + 1 } else { NONE },
+            occupied: false,
+            parcel: Parcel::empty(),
+        };
+        let first_free = if capacity > 0 { 0 } else { NONE };
+        Self { slots: (0..capacity).map(slot).collect(), first_free, occupied: 0 }
+    }
+
+    /// Accepted requests.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.occupied
+    }
+
+    /// Takes a free slot for `request`; `None` when there is none. The caller fills the parcel.
+    #[inline]
+    pub(crate) fn insert(
+        &mut self,
+        request: Request,
+        block_len_bytes: u32,
+    ) -> Option<(OpId, &mut Slot)> {
+        let index = self.first_free;
+        let slot = self.slots.get_mut(index as usize)?;
+        debug_assert!(!slot.occupied, "a free slot is not occupied");
+        self.first_free = slot.next_free;
+        self.occupied += 1;
+        let id = OpId::new(slot.generation, index);
+        slot.occupied = true;
+        slot.request = Request { id: id.to_bits(), ..request };
+        slot.done_bytes = 0;
+        slot.block_len_bytes = block_len_bytes;
+        slot.retries = 0;
+        slot.staged_ns = 0;
+        Some((id, slot))
+    }
+
+    /// The slot of a request in flight.
+    ///
+    /// # Panics
+    /// If there is none: a backend completed a request twice, or one that it never got.
+    #[inline]
+    pub(crate) fn slot(&mut self, id: OpId) -> &mut Slot {
+        let slot = &mut self.slots[id.index() as usize];
+        assert!(
+            slot.occupied && slot.request.id == id.to_bits(),
+            "a backend completed a request that is not in flight"
+        );
+        slot
+    }
+
+    /// Frees the slot and moves its parcel out.
+    #[inline]
+    pub(crate) fn remove(&mut self, id: OpId) -> Parcel {
+        let index = id.index();
+        let first_free = self.first_free;
+        let slot = self.slot(id);
+        slot.occupied = false;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.next_free = first_free;
+        let parcel = slot.parcel.take();
+        self.first_free = index;
+        self.occupied -= 1;
+        parcel
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::RequestKind;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    proptest! {
+        #[test]
+        fn ids_are_unique_and_the_table_never_holds_more_than_its_capacity(
+            capacity in 1_u32..9, steps in prop::collection::vec(any::<(bool, u8)>(), 0..300)
+        ) {
+            let mut table = InFlight::new(capacity);
+            let (mut live, mut seen) = (Vec::new(), HashSet::new());
+            for (insert, which) in steps {
+                if insert {
+                    let id = table.insert(Request::without_file(RequestKind::Nop), 1).map(|(id, _)| id);
+                    prop_assert_eq!(id.is_some(), live.len() < capacity as usize);
+                    if let Some(id) = id {
+                        prop_assert!(seen.insert(id), "an id came twice");
+                        live.push(id);
+                    }
+                } else if !live.is_empty() {
+                    let id = live.swap_remove(usize::from(which) % live.len());
+                    prop_assert_eq!(table.slot(id).request.id, id.to_bits());
+                    drop(table.remove(id));
+                }
+                prop_assert_eq!(table.len() as usize, live.len());
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "not in flight")]
+    fn a_stale_id_is_noticed_although_its_slot_is_in_use_again() {
+        let mut table = InFlight::new(1);
+        let (stale, _) = table.insert(Request::without_file(RequestKind::Nop), 1).unwrap();
+        drop(table.remove(stale));
+        table.insert(Request::without_file(RequestKind::Nop), 1).unwrap();
+        table.slot(stale);
+    }
+}

@@ -1,0 +1,66 @@
+//! A file-I/O engine for storage software: io_uring, or a thread pool behind the same trait where
+//! io_uring is missing or forbidden.
+//!
+//! This crate owns a request's life from [`Engine::submit`] to its callback: buffers, admission,
+//! batching, backends, completions and metrics. It has no async runtime, it issues no io_uring system
+//! call itself (that is `iomill-ring`), and it never frees memory that the kernel may still write.
+//!
+//! ```
+//! use iomill_engine::{Config, File, Read};
+//!
+//! fn main() -> Result<(), iomill_engine::Error> {
+//!     let mut engine = Config::new().depth(8).start()?;
+//!     let file = File::open("Cargo.toml")?;
+//!     let buffer = engine.buffer().expect("nobody has taken one yet");
+//!     engine.submit(Read { file, offset: 0, buffer }, |done, _| match done.result {
+//!         Ok(bytes) => println!("{}", String::from_utf8_lossy(&done.op.buffer[..bytes as usize])),
+//!         Err(error) => eprintln!("{error}"),
+//!     })?;
+//!     engine.drain()
+//! }
+//! ```
+
+#![deny(unsafe_code)]
+
+mod config;
+mod error;
+mod file;
+mod op;
+mod report;
+
+#[expect(unsafe_code, reason = "owns the memory that the kernel writes")]
+mod buffer;
+#[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
+mod callback;
+mod inflight;
+mod schedule;
+mod settle;
+
+#[expect(unsafe_code, reason = "hands memory to the kernel")]
+pub mod backend;
+mod select;
+
+mod clock;
+#[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
+mod engine;
+mod intake;
+mod metrics;
+#[expect(unsafe_code, reason = "drops the backend, or keeps it from being dropped")]
+mod shutdown;
+
+pub use backend::Wait;
+pub use buffer::Buffer;
+pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
+pub use config::{
+    BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
+    FIXED_FILES_MAX, SqPoll, THREADS_MAX,
+};
+pub use engine::{Engine, Tick};
+pub use error::{Error, ErrorKind};
+pub use file::{DirectAlignment, File, OpenOptions};
+pub use inflight::OpId;
+pub use intake::{Context, Refused};
+pub use metrics::{Metrics, OpMetrics};
+pub use op::{Nop, Operation, Read, Sync, Write};
+pub use report::{Fallback, Report};
+pub use shutdown::ShutdownReport;

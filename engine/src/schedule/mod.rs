@@ -1,0 +1,6 @@
+//! Which accepted requests go to the backend, and when: decisions only. Nothing here does I/O, reads a
+//! clock or knows a backend.
+
+mod window;
+
+pub(crate) use window::Window;

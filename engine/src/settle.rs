@@ -1,0 +1,168 @@
+//! What a completion means: finished, or to be continued. The one place where short transfers, EINTR
+//! and EAGAIN are handled, the same for every backend. Called by `engine` for each completion; never
+//! calls back and never touches a backend.
+
+use crate::backend::RequestKind;
+use crate::error::{Error, ErrorKind};
+use crate::inflight::Slot;
+use crate::metrics::Metrics;
+
+/// How often in a row EINTR and EAGAIN are answered by trying again. A regular file gives either only
+/// in passing; a non-blocking pipe would give EAGAIN for ever.
+const RETRIES_MAX: u32 = 128;
+
+/// What becomes of the request.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// It goes to the backend again, for the rest that its slot now describes.
+    Again,
+    /// It is done: bytes moved in all, or what went wrong.
+    Finished(Result<u32, Error>),
+}
+
+/// Takes the kernel's answer to a request into its slot and into the metrics.
+#[inline]
+pub(crate) fn settle(slot: &mut Slot, result: i32, now_ns: u64, metrics: &mut Metrics) -> Settled {
+    let kind = slot.request.kind;
+    let is_transfer = matches!(kind, RequestKind::Read | RequestKind::Write);
+    match u32::try_from(result) {
+        // The usual case first: everything that was asked for.
+        Ok(bytes) if !is_transfer || bytes == slot.request.len => {
+            let total = if is_transfer { slot.done_bytes + bytes } else { 0 };
+            succeed(slot, total, now_ns, metrics)
+        }
+        Ok(bytes) => settle_short(slot, bytes, now_ns, metrics),
+        Err(_) => settle_errno(slot, result.saturating_neg(), metrics),
+    }
+}
+
+#[inline]
+fn succeed(slot: &Slot, total_bytes: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
+    if let Some(counted) = metrics.of(slot.request.kind) {
+        counted.succeeded(total_bytes, now_ns.saturating_sub(slot.staged_ns));
+    }
+    Settled::Finished(Ok(total_bytes))
+}
+
+/// Fewer bytes than asked: the end of the file, or only the kernel's mood.
+#[cold]
+fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
+    assert!(bytes < slot.request.len, "the kernel moved more bytes than it was asked for");
+    slot.done_bytes += bytes;
+    slot.retries = 0;
+    match (slot.request.kind, bytes) {
+        (RequestKind::Read, 0) => return succeed(slot, slot.done_bytes, now_ns, metrics),
+        (_, 0) => {
+            let why = "the kernel took no bytes and gave no reason: look at the kernel's log";
+            return fail(slot, Error::refused(ErrorKind::Io, "write", why), metrics);
+        }
+        (RequestKind::Read, _) if !bytes.is_multiple_of(slot.block_len_bytes) => {
+            // A direct transfer ends between two blocks only at the end of the file, and could not be
+            // continued from there anyway.
+            return succeed(slot, slot.done_bytes, now_ns, metrics);
+        }
+        _ => {}
+    }
+    if let Some(counted) = metrics.of(slot.request.kind) {
+        counted.short_transfers += 1;
+    }
+    // For example 4096 bytes wanted at offset 8192, of which 1000 came: next 3096 at 9192.
+    slot.request.offset += u64::from(bytes);
+    slot.request.len -= bytes;
+    slot.request.address = slot.request.address.wrapping_add(bytes as usize);
+    Settled::Again
+}
+
+#[cold]
+fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
+    let passing = matches!(errno, libc::EINTR | libc::EAGAIN);
+    if passing && slot.retries < RETRIES_MAX {
+        slot.retries += 1;
+        if let Some(counted) = metrics.of(slot.request.kind) {
+            counted.retries += 1;
+        }
+        return Settled::Again;
+    }
+    fail(slot, Error::from_errno(slot.request.kind.name(), errno), metrics)
+}
+
+fn fail(slot: &Slot, error: Error, metrics: &mut Metrics) -> Settled {
+    if let Some(counted) = metrics.of(slot.request.kind) {
+        counted.failed += 1;
+    }
+    let is_transfer = matches!(slot.request.kind, RequestKind::Read | RequestKind::Write);
+    let error = if is_transfer { error.with_offset(slot.request.offset) } else { error };
+    Settled::Finished(Err(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Request;
+    use crate::inflight::InFlight;
+
+    /// Settles `results` one after another on one request; answers the last outcome and what was left
+    /// to do after each step.
+    fn run(kind: RequestKind, block_len_bytes: u32, results: &[i32]) -> (Settled, Vec<(u64, u32)>) {
+        let mut table = InFlight::new(1);
+        let mut metrics = Metrics::new();
+        let request = Request { offset: 8192, len: 4096, ..Request::without_file(kind) };
+        let (_, slot) = table.insert(request, block_len_bytes).unwrap();
+        let mut left = Vec::new();
+        let mut last = Settled::Again;
+        for result in results {
+            assert!(matches!(last, Settled::Again), "nothing comes after the end");
+            last = settle(slot, *result, 10, &mut metrics);
+            left.push((slot.request.offset, slot.request.len));
+        }
+        (last, left)
+    }
+
+    #[test]
+    fn a_short_transfer_resumes_where_it_ended_until_all_is_done() {
+        for kind in [RequestKind::Read, RequestKind::Write] {
+            let (last, left) = run(kind, 1, &[1000, 96, 3000]);
+            assert!(matches!(last, Settled::Finished(Ok(4096))), "{last:?}");
+            assert_eq!(left[..2], [(9192, 3096), (9288, 3000)]);
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_file_ends_a_read_with_what_there_was() {
+        let (last, _) = run(RequestKind::Read, 1, &[1000, 0]);
+        assert!(matches!(last, Settled::Finished(Ok(1000))), "{last:?}");
+    }
+
+    #[test]
+    fn a_direct_read_that_ends_between_blocks_is_at_the_end_and_is_not_resumed() {
+        let (last, _) = run(RequestKind::Read, 512, &[1000]);
+        assert!(matches!(last, Settled::Finished(Ok(1000))), "{last:?}");
+        let (last, left) = run(RequestKind::Read, 512, &[1024, 3072]);
+        assert!(matches!(last, Settled::Finished(Ok(4096))), "{last:?}");
+        assert_eq!(left[0], (9216, 3072));
+    }
+
+    #[test]
+    fn a_write_that_takes_nothing_is_an_error_and_not_a_success() {
+        let (last, _) = run(RequestKind::Write, 1, &[1000, 0]);
+        let Settled::Finished(Err(error)) = last else { panic!("{last:?}") };
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::Io, Some(9192)));
+    }
+
+    #[test]
+    fn passing_errnos_are_retried_within_a_bound_and_others_are_not() {
+        let interrupted = [-libc::EINTR; RETRIES_MAX as usize];
+        let (last, left) = run(RequestKind::Sync, 1, &[&interrupted[..], &[0]].concat());
+        assert!(matches!(last, Settled::Finished(Ok(0))), "{last:?}");
+        assert_eq!(left.len(), RETRIES_MAX as usize + 1);
+
+        let again = [-libc::EAGAIN; RETRIES_MAX as usize + 1];
+        let (last, _) = run(RequestKind::Read, 1, &again);
+        let Settled::Finished(Err(error)) = last else { panic!("{last:?}") };
+        assert_eq!(error.errno(), Some(libc::EAGAIN));
+
+        let (last, _) = run(RequestKind::Write, 1, &[1000, -libc::ENOSPC]);
+        let Settled::Finished(Err(error)) = last else { panic!("{last:?}") };
+        assert_eq!((error.kind(), error.offset()), (ErrorKind::NoSpace, Some(9192)));
+    }
+}

@@ -1,0 +1,81 @@
+//! Between `submit` and the callback nothing allocates, and a batch costs at most one
+//! `io_uring_enter`: on every backend, at a steady state.
+
+use iomill_engine::{BackendChoice, Completion, Config, Context, Engine, File, Read, Wait};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+/// Counts the allocations of the thread that asks for it.
+struct Counting;
+
+thread_local! {
+    /// `Some` while the thread counts.
+    static COUNTED: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is ending has no counter any more, and does not count.
+        let _ = COUNTED.try_with(|counted| counted.set(counted.get().map(|count| count + 1)));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Reads the next block, for ever, with the same file handle and buffer.
+fn again(done: Completion<Read>, cx: &mut Context<'_>) {
+    assert_eq!(done.result.unwrap(), 4096);
+    let mut op = done.op;
+    op.offset = (op.offset + 4096) % (64 * 4096);
+    cx.submit(op, again).unwrap();
+}
+
+fn engine(backend: BackendChoice) -> Option<Engine> {
+    match Config::new().backend(backend).depth(16).start() {
+        Ok(engine) => Some(engine),
+        Err(error) => {
+            eprintln!("skipped {backend:?}: {error}");
+            None
+        }
+    }
+}
+
+#[test]
+fn a_request_allocates_nothing_and_a_batch_enters_the_kernel_at_most_once() {
+    let temporary = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(temporary.path(), vec![1; 64 * 4096]).unwrap();
+    for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
+        let Some(mut engine) = engine(backend) else { continue };
+        let file = engine.register_file(&File::open(temporary.path()).unwrap()).unwrap();
+        for index in 0..16 {
+            let buffer = engine.buffer().unwrap();
+            engine
+                .submit(Read { file: file.clone(), offset: index * 4096, buffer }, again)
+                .unwrap();
+        }
+        for _ in 0..100 {
+            engine.tick(Wait::AtLeast(1)).unwrap();
+        }
+        engine.reset_metrics();
+        COUNTED.set(Some(0));
+        let mut completed = 0;
+        for _ in 0..1000 {
+            completed += engine.tick(Wait::AtLeast(1)).unwrap().completed;
+        }
+        let counted = COUNTED.take();
+        assert!(completed >= 1000);
+        assert_eq!(counted, Some(0), "allocations on {backend:?}");
+        if backend == BackendChoice::IoUring {
+            assert!(engine.metrics().enters <= 1000, "{} enters", engine.metrics().enters);
+        }
+    }
+}
