@@ -21,7 +21,7 @@ use crate::intake::{Context, Intake, Panic, Refused};
 use crate::metrics::Metrics;
 use crate::op::Operation;
 use crate::report::Report;
-use crate::schedule::Window;
+use crate::schedule::{Window, batch_limit};
 use crate::select::select;
 use crate::settle::{Settled, settle};
 use std::collections::VecDeque;
@@ -49,6 +49,8 @@ pub struct Tick {
 pub struct Engine {
     pub(crate) intake: Intake,
     window: Window,
+    /// The most requests that one tick hands over.
+    batch_limit: u32,
     clock: Clock,
     report: Report,
     /// The batch under construction: empty outside of `stage`.
@@ -117,6 +119,7 @@ impl Engine {
                 closing: false,
             },
             window: Window::fixed(config.depth),
+            batch_limit: batch_limit(config.depth),
             clock: Clock::new(),
             report,
             batch: Vec::with_capacity(config.depth as usize),
@@ -143,9 +146,9 @@ impl Engine {
         self.intake.submit(op, on_complete)
     }
 
-    /// One turn of the loop: hands waiting requests to the backend as far as the window allows, waits
-    /// as asked (for no more than is in flight), and runs the callbacks of what has completed. At most
-    /// one `io_uring_enter(2)`.
+    /// One turn of the loop: hands a batch of waiting requests to the backend as far as the window
+    /// allows, waits as asked (for no more than is in flight, and not at all while another batch is
+    /// ready), and runs the callbacks of what has completed. At most one `io_uring_enter(2)`.
     ///
     /// # Errors
     /// When the backend as a whole has failed: nothing will complete any more.
@@ -221,7 +224,9 @@ impl Engine {
     /// One turn; a callback's panic is handed to the caller.
     pub(crate) fn turn(&mut self, wait: Wait) -> Result<(Tick, Option<Panic>), Error> {
         let submitted = self.stage();
-        let wait = wait.capped(self.window.occupied());
+        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
+        // Another batch is ready: handing it over comes before waiting.
+        let wait = if more { Wait::None } else { wait.capped(self.window.occupied()) };
         if submitted == 0 && self.window.occupied() == 0 {
             return Ok((Tick::default(), None));
         }
@@ -233,7 +238,7 @@ impl Engine {
 
     /// Hands waiting requests to the backend, as far as the window allows.
     fn stage(&mut self) -> u32 {
-        let room = self.window.room();
+        let room = self.window.room().min(self.batch_limit);
         if self.intake.queue.is_empty() || room == 0 {
             return 0;
         }

@@ -64,3 +64,4 @@ pub use metrics::{Metrics, OpMetrics};
 pub use op::{Nop, Operation, Read, Sync, Write};
 pub use report::{Fallback, Report};
 pub use shutdown::ShutdownReport;
+
