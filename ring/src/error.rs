@@ -1,7 +1,9 @@
 //! The crate's error, and the one place where an errno of an io_uring system call gets its meaning.
-//! Made by `builder`, `mapping`, `ring`, `register` and `probe`. Errnos of single operations are not
+//! Made by `setup`, `mapping`, `enter`, `register` and `probe`. Errnos of single operations are not
 //! errors of the ring: they stay in the completion's result.
 
+use crate::abi::{RegisterOp, SetupFlags};
+use crate::host;
 use std::borrow::Cow;
 
 /// What went wrong, to branch on.
@@ -32,6 +34,8 @@ pub enum ErrorKind {
     WrongThread,
     /// The ring is disabled.
     Disabled,
+    /// The ring's restrictions do not allow it.
+    Forbidden,
     /// Anything else.
     Other,
 }
@@ -72,52 +76,88 @@ impl Error {
             "the ring's {len_bytes} bytes could not be mapped: lower the number of entries or \
              raise the limits of address space and memory"
         );
-        Self {
-            kind: ErrorKind::OutOfMemory,
-            call: "mmap",
-            errno: Some(errno),
-            detail: detail.into(),
-        }
+        Self::of("mmap", errno, ErrorKind::OutOfMemory, detail)
     }
 
-    /// `io_uring_setup(2)` answered `errno` to `entries` entries and the flags named in `wishes`.
-    pub(crate) fn setup(errno: i32, entries: u32, wishes: &str) -> Self {
-        let (kind, detail): (_, Cow<'static, str>) = match errno {
+    /// `mmap` of huge pages failed.
+    pub(crate) fn huge_pages(errno: i32, len_bytes: usize) -> Self {
+        let free = host::huge_pages_free();
+        let free = free.map_or_else(|| String::from("unknown"), |free| free.to_string());
+        let detail = format!(
+            "{len_bytes} bytes of 2 MiB pages for the queues could not be mapped, free pages: \
+             {free}: reserve more (sysctl vm.nr_hugepages) or build without `huge_pages`"
+        );
+        Self::of("mmap", errno, ErrorKind::OutOfMemory, detail)
+    }
+
+    /// `io_uring_setup(2)` answered `errno` to `entries` entries and the flags named in `wishes`;
+    /// `culprit` is the one that is refused also alone.
+    pub(crate) fn setup(
+        errno: i32,
+        entries: u32,
+        wishes: &str,
+        culprit: Option<SetupFlags>,
+    ) -> Self {
+        let (kind, detail) = match errno {
             libc::ENOSYS => (
                 ErrorKind::Unavailable,
-                "this kernel has no io_uring: Linux 5.6 or newer is needed".into(),
+                format!(
+                    "this kernel ({}) has no io_uring, or a seccomp filter says so: Linux 5.6 or \
+                     newer is needed; {}",
+                    host::release(),
+                    host::seccomp()
+                ),
             ),
             libc::EPERM | libc::EACCES => (
                 ErrorKind::Unavailable,
-                "io_uring is forbidden here: look at sysctl kernel.io_uring_disabled, at the \
-                 container's seccomp profile and at the security module's policy"
-                    .into(),
+                format!(
+                    "io_uring is forbidden here: {}; {}; also look at the security module's policy",
+                    host::io_uring_disabled(),
+                    host::seccomp()
+                ),
             ),
             libc::ENOMEM => (
                 ErrorKind::OutOfMemory,
                 format!(
-                    "no memory for {entries} entries: raise the limit of locked memory \
-                     (ulimit -l, memlock) or lower the number of entries"
-                )
-                .into(),
+                    "no memory for {entries} entries: {}, or lower the number of entries",
+                    host::memlock()
+                ),
             ),
             libc::EMFILE | libc::ENFILE => (
                 ErrorKind::TooManyFiles,
-                "no file descriptor is left for the ring: raise the limit (ulimit -n) or close \
-                 some files"
-                    .into(),
+                format!("no file descriptor is left for the ring: {}", host::open_files(errno)),
             ),
-            libc::EINVAL => (
+            libc::EINVAL => match culprit {
+                Some(flag) => (
+                    ErrorKind::Unsupported,
+                    format!(
+                        "this kernel ({}) refuses {flag:?} also alone: it is too old for it, or \
+                         its value is wrong; asked for were {entries} entries with {wishes}",
+                        host::release()
+                    ),
+                ),
+                None => (
+                    ErrorKind::InvalidArgument,
+                    format!(
+                        "the kernel refused {entries} entries with {wishes}, though it takes each \
+                         flag alone: leave some out"
+                    ),
+                ),
+            },
+            libc::EFAULT => (
                 ErrorKind::InvalidArgument,
-                format!("the kernel refused {entries} entries with {wishes}").into(),
+                String::from("NO_MMAP: the memory is not mapped, read-only or file-backed"),
+            ),
+            libc::ENXIO | libc::EBADF => (
+                ErrorKind::InvalidArgument,
+                String::from("ATTACH_WQ: the descriptor is not an open ring's"),
             ),
             _ => (
                 ErrorKind::Unavailable,
-                "the kernel refused to set up a ring: look at the container's seccomp profile"
-                    .into(),
+                format!("the kernel refused to set up a ring: {}", host::seccomp()),
             ),
         };
-        Self { kind, call: "io_uring_setup", errno: Some(errno), detail }
+        Self::of("io_uring_setup", errno, kind, detail)
     }
 
     /// `io_uring_enter(2)` answered `errno`. Allocates nothing: it lies on the path of a request.
@@ -148,43 +188,79 @@ impl Error {
                 ErrorKind::Unavailable,
                 "the ring is being torn down or its SQPOLL thread has died",
             ),
+            libc::EINVAL => (
+                ErrorKind::InvalidArgument,
+                "the kernel is too old for what was asked of the wait, or a time is out of range",
+            ),
             _ => (ErrorKind::Other, "the kernel refused the call"),
         };
         Self { kind, call: "io_uring_enter", errno: Some(errno), detail: detail.into() }
     }
 
-    /// `io_uring_register(2)` answered `errno`; `what` names the thing, with numbers.
-    pub(crate) fn register(errno: i32, what: &str) -> Self {
+    /// `io_uring_register(2)` answered `errno` to `op`; `what` names the thing, with numbers.
+    pub(crate) fn register(errno: i32, op: RegisterOp, what: &str) -> Self {
+        let text = String::from;
         let (kind, advice) = match errno {
-            libc::ENOMEM => (
-                ErrorKind::OutOfMemory,
-                "raise the limit of locked memory (ulimit -l, memlock) or register less",
-            ),
+            libc::ENOMEM => {
+                (ErrorKind::OutOfMemory, format!("{}, or register less", host::memlock()))
+            }
             libc::EMFILE | libc::ENFILE => (
                 ErrorKind::TooManyFiles,
-                "the number of slots is limited by the open-file limit: raise it (ulimit -n)",
+                format!("slots count as open files: {}", host::open_files(errno)),
+            ),
+            libc::EINVAL if host::lacks(op) => (
+                ErrorKind::Unsupported,
+                format!(
+                    "this kernel ({}) does not have registration {}: use a newer one",
+                    host::release(),
+                    op.0
+                ),
             ),
             libc::EINVAL => (
                 ErrorKind::Unsupported,
-                "the kernel is too old for it, or a count or size is out of its range",
+                text("the kernel is too old for it, or a count, size or flag is out of its range"),
             ),
-            libc::EBUSY => (ErrorKind::Busy, "such resources are registered already"),
-            libc::EFAULT => (
-                ErrorKind::InvalidArgument,
-                "memory is not mapped, is file-backed, or one buffer is larger than 1 GiB",
-            ),
-            libc::EBADF => (ErrorKind::InvalidArgument, "a file descriptor is not open"),
-            libc::ENXIO => (ErrorKind::InvalidArgument, "nothing of that kind is registered"),
-            libc::EEXIST => (ErrorKind::WrongThread, "register on the ring's own thread"),
-            libc::EPERM | libc::EACCES | libc::ENOSYS => {
-                (ErrorKind::Unavailable, "a policy forbids it: look at the seccomp profile")
+            libc::EBUSY => {
+                (ErrorKind::Busy, text("such resources are registered or in use already"))
             }
-            _ => (ErrorKind::Other, "the kernel refused it"),
+            libc::EOVERFLOW => {
+                (ErrorKind::Busy, text("it does not fit: read completions first or ask for more"))
+            }
+            libc::EFAULT | libc::EOPNOTSUPP => (
+                ErrorKind::InvalidArgument,
+                text("memory is not mapped, is file-backed, or one buffer is larger than 1 GiB"),
+            ),
+            libc::EBADF => (ErrorKind::InvalidArgument, text("a file descriptor is not open")),
+            libc::ENXIO => (ErrorKind::InvalidArgument, text("nothing of that kind is registered")),
+            libc::ENOENT => (ErrorKind::InvalidArgument, text("there is no such thing")),
+            libc::EEXIST if PER_GROUP.contains(&op) => {
+                (ErrorKind::Busy, text("the group exists already: choose another number"))
+            }
+            libc::EEXIST => (ErrorKind::WrongThread, text("register on the ring's own thread")),
+            libc::EBADFD => {
+                (ErrorKind::InvalidArgument, text("it works only while the ring is disabled"))
+            }
+            libc::ETIME => (ErrorKind::TimedOut, text("the time was over first")),
+            libc::EINTR => (ErrorKind::Interrupted, text("a signal came first: call again")),
+            libc::EACCES => (
+                ErrorKind::Forbidden,
+                text("the ring's restrictions do not allow it: add it there"),
+            ),
+            libc::EPERM | libc::ENOSYS => {
+                (ErrorKind::Unavailable, format!("a policy forbids it: {}", host::seccomp()))
+            }
+            _ => (ErrorKind::Other, text("the kernel refused it")),
         };
-        let detail = format!("{what}: {advice}").into();
-        Self { kind, call: "io_uring_register", errno: Some(errno), detail }
+        Self::of("io_uring_register", errno, kind, format!("{what}: {advice}"))
+    }
+
+    fn of(call: &'static str, errno: i32, kind: ErrorKind, detail: String) -> Self {
+        Self { kind, call, errno: Some(errno), detail: detail.into() }
     }
 }
+
+/// Registrations that answer EEXIST for a number in use; others mean the wrong thread by it.
+const PER_GROUP: [RegisterOp; 1] = [RegisterOp::PBUF_RING];
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -254,12 +330,38 @@ mod tests {
 
     #[test]
     fn a_message_names_the_call_the_errno_and_the_remedy() {
-        let error = Error::setup(libc::EPERM, 8, "");
+        let error = Error::setup(libc::EPERM, 8, "", None);
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         let text = error.to_string();
         assert!(text.starts_with("io_uring_setup: EPERM: "), "{text}");
         assert!(text.contains("io_uring_disabled") && text.contains("seccomp"), "{text}");
         assert!(!text.contains('\n'), "{text}");
+    }
+
+    #[test]
+    fn a_limit_is_named_with_its_present_value() {
+        let text = Error::register(libc::ENOMEM, RegisterOp::BUFFERS, "3 buffers").to_string();
+        assert!(text.contains("3 buffers") && text.contains("memlock"), "{text}");
+        let text = Error::setup(libc::EMFILE, 8, "", None).to_string();
+        assert!(text.contains("ulimit -n"), "{text}");
+        assert!(text.chars().any(|letter| letter.is_ascii_digit()), "{text}");
+    }
+
+    #[test]
+    fn a_registration_that_the_kernel_lacks_is_told_from_a_wrong_value() {
+        let newest = RegisterOp(200);
+        let error = Error::register(libc::EINVAL, newest, "a thing of the future");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        let old = Error::register(libc::EINVAL, RegisterOp::BUFFERS, "0 buffers").to_string();
+        assert!(old.contains("out of its range"), "{old}");
+    }
+
+    #[test]
+    fn the_flag_that_the_kernel_refuses_is_named() {
+        let flag = Some(SetupFlags::SQE_MIXED);
+        let error = Error::setup(libc::EINVAL, 8, "SUBMIT_ALL | SQE_MIXED", flag);
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("SQE_MIXED"), "{error}");
     }
 
     #[test]

@@ -22,22 +22,36 @@
 //! [`Ring::submit`] hands the batch to the kernel, [`Ring::completions`] reads what came back.
 
 pub mod abi;
-mod builder;
+mod atomic;
 mod cqueue;
+mod descriptor;
+mod enter;
 mod error;
+mod host;
+mod indices;
 mod mapping;
 pub mod op;
 mod probe;
+#[cfg(test)]
+mod queue_model;
 mod register;
 mod ring;
+mod setup;
 mod squeue;
 mod syscall;
 
 pub use abi::{Cqe, Opcode, Sqe};
-pub use builder::{Builder, GivenUp, SqPoll};
-pub use cqueue::Completions;
+pub use cqueue::{Completions, CqeExtra};
+pub use enter::Wait;
 pub use error::{Error, ErrorKind, errno_name};
-pub use op::{FsyncFlags, Target};
-pub use probe::Probe;
+pub use op::{FsyncFlags, Matching, Target};
+pub use probe::{Knowledge, Probe, query};
+pub use register::{BufferRing, Clock, SlotUpdate, Taken, WorkerLimits, send_message};
 pub use ring::{Ring, RingCounters};
-pub use squeue::QueueFull;
+pub use setup::{Builder, DisabledRing, GivenUp, Restrictions, SqPoll};
+pub use squeue::{QueueFull, SqeTail};
+
+/// The README's program is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

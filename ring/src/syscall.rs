@@ -1,7 +1,8 @@
-//! The three system calls, raw. Called by `builder`, `ring`, `register` and `probe`; nothing else
-//! in the workspace issues them. Never interprets an errno: that is `error`'s part.
+//! The three system calls, raw. Called by `setup`, `enter` and `descriptor`; nothing else in the
+//! workspace issues them. Never interprets an errno: that is `error`'s part.
 
-use crate::abi::{EnterFlags, Params, RegisterOp};
+use crate::abi::{EnterFlags, Params, RegisterOp, SetupFlags};
+use crate::descriptor::Descriptor;
 use std::ffi::c_void;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
@@ -11,16 +12,22 @@ fn last_errno() -> i32 {
 }
 
 /// `io_uring_setup(2)`, system call 425, Linux 5.1.
-pub(crate) fn setup(entries: u32, params: &mut Params) -> Result<OwnedFd, i32> {
+///
+/// # Safety
+/// With `NO_MMAP` the two `user_addr` of `params` must name memory that is large enough for the
+/// queues that `entries` and `params` ask for, and that nothing but the ring uses as long as it
+/// lives.
+pub(crate) unsafe fn setup(entries: u32, params: &mut Params) -> Result<Descriptor, i32> {
     // SAFETY: `params` is a live, exclusively borrowed `io_uring_params`; the kernel writes its
-    // answers into it and keeps no pointer to it.
+    // answers into it and keeps no pointer to it. The caller vouches for the memory that it names.
     let result =
         unsafe { libc::syscall(libc::SYS_io_uring_setup, entries, std::ptr::from_mut(params)) };
-    match RawFd::try_from(result) {
-        // SAFETY: the kernel just gave us this descriptor and nobody else has seen it.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(last_errno()),
+    let Ok(number) = u32::try_from(result) else { return Err(last_errno()) };
+    if params.flags.contains(SetupFlags::REGISTERED_FD_ONLY) {
+        return Ok(Descriptor::registered_only(number));
     }
+    // SAFETY: the kernel just gave us this descriptor and nobody else has seen it.
+    Ok(Descriptor::new(unsafe { OwnedFd::from_raw_fd(number.cast_signed()) }))
 }
 
 /// `io_uring_enter(2)`, system call 426, Linux 5.1; answers the number of entries consumed.

@@ -49,4 +49,20 @@ impl Cqe {
         // `unsigned_abs` is also right for i32::MIN, which no kernel sends.
         if self.res < 0 { Err(self.res.saturating_neg()) } else { Ok(self.res.unsigned_abs()) }
     }
+
+    /// The number of the provided buffer that was used, if one was.
+    #[inline]
+    pub const fn buffer_id(&self) -> Option<u16> {
+        if self.flags.contains(CqeFlags::BUFFER) {
+            // The upper half of the flags, so nothing is cut off.
+            return Some((self.flags.bits() >> 16) as u16);
+        }
+        None
+    }
+
+    /// Whether the same entry will post more completions.
+    #[inline]
+    pub const fn has_more(&self) -> bool {
+        self.flags.contains(CqeFlags::MORE)
+    }
 }

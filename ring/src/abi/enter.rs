@@ -60,5 +60,38 @@ pub struct GetEventsArg {
     pub ts: u64,
 }
 
+bitflags! {
+    /// What a registered wait carries: `IORING_REG_WAIT_*`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    #[repr(transparent)]
+    pub struct RegWaitFlags: u32 {
+        /// The time counts.
+        const TS = 1 << 0;
+        const _ = !0;
+    }
+}
+
+/// A registered wait: `struct io_uring_reg_wait`, Linux 6.13.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct RegWait {
+    /// How long, or until when with [`EnterFlags::ABS_TIMER`].
+    pub ts: KernelTimespec,
+    /// Microseconds to wait for more than one completion; 0 for none.
+    pub min_wait_usec: u32,
+    /// What counts.
+    pub flags: RegWaitFlags,
+    /// Address of a signal mask, or 0.
+    pub sigmask: u64,
+    /// Its size in bytes.
+    pub sigmask_sz: u32,
+    /// Zero.
+    pub pad: [u32; 3],
+    /// Zero.
+    pub pad2: [u64; 2],
+}
+
+const _: () = assert!(size_of::<RegWait>() == 64);
+const _: () = assert!(std::mem::offset_of!(RegWait, sigmask) == 24);
 const _: () = assert!(size_of::<GetEventsArg>() == 24);
 const _: () = assert!(size_of::<KernelTimespec>() == 16);

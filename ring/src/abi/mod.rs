@@ -7,18 +7,30 @@
 //!
 //! Source: `include/uapi/linux/io_uring.h` of Linux 6.18 and the `io_uring_*(2)` manual pages.
 
+mod buffer_ring;
 mod cqe;
 mod enter;
 mod opcode;
+mod query;
 mod register;
+mod resource;
+mod restriction;
 mod setup;
 mod sqe;
 
+pub use buffer_ring::{Buf, BufReg, BufRingFlags, BufStatus};
 pub use cqe::{Cqe, CqeFlags};
-pub use enter::{EnterFlags, GetEventsArg, KernelTimespec};
+pub use enter::{EnterFlags, GetEventsArg, KernelTimespec, RegWait, RegWaitFlags};
 pub use opcode::Opcode;
-pub use register::{FilesUpdate, ProbeHeader, ProbeOp, RegisterOp, RsrcRegister, RsrcUpdate2};
-pub use setup::{
-    CqOffsets, Features, OFFSET_RINGS, OFFSET_SQES, Params, SetupFlags, SqFlags, SqOffsets,
+pub use query::{QueryHeader, QueryOpcodes};
+pub use register::{
+    ClockRegister, MemRegionReg, ProbeHeader, ProbeOp, RegionDesc, RegisterOp, SyncCancelReg,
 };
-pub use sqe::{Sqe, SqeFlags};
+pub use resource::{
+    CloneBuffers, CloneFlags, FileIndexRange, FilesUpdate, RsrcRegister, RsrcUpdate, RsrcUpdate2,
+};
+pub use restriction::Restriction;
+pub use setup::{
+    CqFlags, CqOffsets, Features, OFFSET_RINGS, OFFSET_SQES, Params, SetupFlags, SqFlags, SqOffsets,
+};
+pub use sqe::{AttrPi, RwFlags, Slot, Sqe, SqeFlags};

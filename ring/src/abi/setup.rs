@@ -47,6 +47,9 @@ bitflags! {
         const CQE_MIXED = 1 << 18;
         /// Entries of 64 and 128 bytes in one queue, Linux 6.19.
         const SQE_MIXED = 1 << 19;
+        /// The submission queue begins at slot 0 in every call, Linux 7.0. Not driven by this
+        /// crate.
+        const SQ_REWIND = 1 << 20;
         const _ = !0;
     }
 
@@ -103,6 +106,15 @@ bitflags! {
         const CQ_OVERFLOW = 1 << 1;
         /// Completion work waits until the submitter enters the kernel.
         const TASKRUN = 1 << 2;
+        const _ = !0;
+    }
+
+    /// What we show the kernel in the completion queue: `IORING_CQ_*`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    #[repr(transparent)]
+    pub struct CqFlags: u32 {
+        /// The registered eventfd is not to be signalled for now, Linux 5.8.
+        const EVENTFD_DISABLED = 1 << 0;
         const _ = !0;
     }
 }
