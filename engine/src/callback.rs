@@ -1,5 +1,5 @@
-//! An operation and its callback, stored without a heap allocation: both are moved into a fixed piece
-//! of memory inside the request's slot, beside one function that knows their types. Used by
+//! An operation and its callback, stored without a heap allocation: both are moved into a fixed
+//! piece of memory inside the request's slot, beside one function that knows their types. Used by
 //! `inflight`; never runs anything by itself.
 
 use crate::error::Error;
@@ -71,7 +71,8 @@ impl Parcel {
         }
         debug_assert!(self.unpack.is_none(), "a slot is free before it is filled");
         let place = self.storage.as_mut_ptr().cast::<(O, F)>();
-        // SAFETY: the storage is large and aligned enough for the pair, as just asserted, and empty.
+        // SAFETY: the storage is large and aligned enough for the pair, as just asserted, and
+        // empty.
         unsafe { place.write((op, on_complete)) };
         self.unpack = Some(unpack::<O, F>);
     }
@@ -120,15 +121,16 @@ where
     F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
 {
     // SAFETY: the caller vouches that the storage holds this pair and is not read again.
-    let (op, on_complete) = unsafe { storage.cast::<(O, F)>().read() };
+    let (mut op, on_complete) = unsafe { storage.cast::<(O, F)>().read() };
     if let Some(Delivery { id, outcome, context }) = delivery {
-        let result = match outcome {
-            Ok(bytes) => Ok(O::output(bytes)),
-            Err(error) => Err(match op.file() {
-                Some(file) => error.with_path(file.path()),
+        let outcome = match outcome {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(match op.path() {
+                Some(path) => error.with_path(path),
                 None => error,
             }),
         };
+        let result = op.outcome(outcome);
         on_complete(Completion { id, op, result }, context);
     }
 }

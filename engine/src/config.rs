@@ -1,5 +1,5 @@
-//! What an engine is asked to be: one value with documented defaults and ranges. Checked here, once,
-//! before anything is set up; read by `select` and `engine`.
+//! What an engine is asked to be: one value with documented defaults and ranges. Checked here,
+//! once, before anything is set up; read by `select` and `engine`.
 
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
@@ -124,16 +124,16 @@ impl Config {
         self
     }
 
-    /// Whether to register the pool with the kernel, which then pins it once instead of per request.
-    /// Where the kernel refuses, the buffers stay plain and the report says why.
+    /// Whether to register the pool with the kernel, which then pins it once instead of per
+    /// request. Where the kernel refuses, the buffers stay plain and the report says why.
     #[must_use]
     pub fn fixed_buffers(mut self, fixed_buffers: bool) -> Self {
         self.fixed_buffers = fixed_buffers;
         self
     }
 
-    /// How many files can be registered with the kernel, which then looks each up once instead of per
-    /// request.
+    /// How many files can be registered with the kernel, which then looks each up once instead of
+    /// per request.
     #[must_use]
     pub fn fixed_files(mut self, slots: u32) -> Self {
         self.fixed_files = slots;

@@ -1,6 +1,6 @@
 //! The loop: hands accepted requests to the backend in batches, settles what comes back, and calls
-//! back. One thread drives it; callbacks run only inside [`Engine::tick`], one after another. `intake`
-//! accepts the requests, `shutdown` ends the engine.
+//! back. One thread drives it; callbacks run only inside [`Engine::tick`], one after another.
+//! `intake` accepts the requests, `shutdown` ends the engine.
 //!
 //! ```text
 //! submit ──► in-flight table + queue ──► window ──► Backend::stage ──► Backend::enter
@@ -14,22 +14,24 @@ use crate::buffer::{Arena, Buffer};
 use crate::callback::Completion;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::file::{File, Slot};
-use crate::inflight::{InFlight, OpId};
+use crate::inflight::{GivenUp, InFlight, OpId};
 use crate::intake::{Context, Intake, Panic, Refused};
 use crate::metrics::Metrics;
 use crate::op::Operation;
 use crate::report::Report;
-use crate::schedule::{Window, batch_limit};
+use crate::schedule::{Batch, Deadlines, Window};
 use crate::select::select;
-use crate::settle::{Settled, settle};
+use crate::settle::{Settled, give_up, settle};
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-/// Tells engines of one process apart, so that a file's slot is used only by the engine that gave it.
+/// Tells engines of one process apart, so that a file's slot is used only by the engine that gave
+/// it.
 static NEXT_ENGINE: AtomicU32 = AtomicU32::new(0);
 
 /// What one tick did. Units: requests.
@@ -43,15 +45,14 @@ pub struct Tick {
 
 /// A file-I/O engine on one thread.
 ///
-/// Dropping it finishes what was accepted, for up to five seconds, and then leaks what the kernel still
-/// holds rather than free memory that it may write to. [`shutdown`](Self::shutdown) says what happened.
+/// Dropping it finishes what was accepted, for up to five seconds, and then leaks what the kernel
+/// still holds rather than free memory that it may write to. [`shutdown`](Self::shutdown) says what
+/// happened.
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) intake: Intake,
     window: Window,
-    /// The most requests that one tick hands over.
-    batch_limit: u32,
-    clock: Clock,
+    batch_rule: Batch,
     report: Report,
     /// The batch under construction: empty outside of `stage`.
     batch: Vec<Request>,
@@ -73,7 +74,8 @@ impl Engine {
         Self::assemble(config, backend, report)
     }
 
-    /// An engine on a backend of the caller's: for tests that inject faults, or backends of one's own.
+    /// An engine on a backend of the caller's: for tests that inject faults, or backends of one's
+    /// own.
     ///
     /// # Errors
     /// As [`Config::start`].
@@ -115,12 +117,15 @@ impl Engine {
                 queue: VecDeque::with_capacity(capacity as usize),
                 arena,
                 fixed_arena,
+                // A request is given up once.
+                cancels: Vec::with_capacity(capacity as usize),
+                deadlines: Deadlines::new(capacity),
+                clock: Clock::new(),
                 metrics: Metrics::new(),
                 closing: false,
             },
             window: Window::fixed(config.depth),
-            batch_limit: batch_limit(config.depth),
-            clock: Clock::new(),
+            batch_rule: Batch::new(config.depth),
             report,
             batch: Vec::with_capacity(config.depth as usize),
             completions: Vec::with_capacity(config.depth as usize),
@@ -134,9 +139,9 @@ impl Engine {
     /// from here. Makes no system call and does not block.
     ///
     /// # Errors
-    /// Everything that was handed in comes back: with `Full` when the engine holds as many requests as
-    /// its capacity, with `Misaligned` when a direct transfer cannot work, with `Closing` during a
-    /// shutdown.
+    /// Everything that was handed in comes back: with `Full` when the engine holds as many requests
+    /// as its capacity, with `Misaligned` when a direct transfer cannot work, with `Closing` during
+    /// a shutdown.
     #[inline]
     pub fn submit<O, F>(&mut self, op: O, on_complete: F) -> Result<OpId, Refused<O, F>>
     where
@@ -144,6 +149,34 @@ impl Engine {
         F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
     {
         self.intake.submit(op, on_complete)
+    }
+
+    /// As [`submit`](Self::submit), and gives the request up when `limit` has passed since now:
+    /// then its error is `DeadlineExceeded`. A transfer that the device has begun cannot be
+    /// stopped: the callback comes, with its success or its error, when the kernel has let go of
+    /// the buffer.
+    ///
+    /// # Errors
+    /// As `submit`.
+    pub fn submit_within<O, F>(
+        &mut self,
+        op: O,
+        limit: Duration,
+        on_complete: F,
+    ) -> Result<OpId, Refused<O, F>>
+    where
+        O: Operation,
+        F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
+    {
+        self.intake.submit_within(op, limit, on_complete)
+    }
+
+    /// Asks for a request to be given up; answers whether it was still in flight. Its callback
+    /// comes all the same: with its success if it was too late, with an error of kind `Cancelled`
+    /// otherwise, and always when the kernel has let go of the buffer. Takes effect at the next
+    /// tick.
+    pub fn cancel(&mut self, id: OpId) -> bool {
+        self.intake.cancel(id, GivenUp::Cancelled)
     }
 
     /// One turn of the loop: hands a batch of waiting requests to the backend as far as the window
@@ -156,10 +189,10 @@ impl Engine {
     /// # Panics
     /// When callbacks panicked: after all callbacks of this turn have run, the first panic goes on.
     pub fn tick(&mut self, wait: Wait) -> Result<Tick, Error> {
-        let (tick, panic) = self.turn(wait)?;
-        match panic {
+        let turn = self.turn(wait)?;
+        match turn.panic {
             Some(payload) => resume_unwind(payload),
-            None => Ok(tick),
+            None => Ok(turn.tick),
         }
     }
 
@@ -185,9 +218,9 @@ impl Engine {
         self.intake.buffer()
     }
 
-    /// Registers a file with the kernel, which then looks it up once instead of per request: use the
-    /// file that comes back. It stays open until the engine ends. A backend without such slots, or one
-    /// whose slots are used up, gives the same file back, which works as well.
+    /// Registers a file with the kernel, which then looks it up once instead of per request: use
+    /// the file that comes back. It stays open until the engine ends. A backend without such slots,
+    /// or one whose slots are used up, gives the same file back, which works as well.
     ///
     /// # Errors
     /// When the kernel refuses the file.
@@ -222,27 +255,69 @@ impl Engine {
     }
 
     /// One turn; a callback's panic is handed to the caller.
-    pub(crate) fn turn(&mut self, wait: Wait) -> Result<(Tick, Option<Panic>), Error> {
-        let submitted = self.stage();
-        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
-        // Another batch is ready: handing it over comes before waiting.
-        let wait = if more { Wait::None } else { wait.capped(self.window.occupied()) };
-        if submitted == 0 && self.window.occupied() == 0 {
-            return Ok((Tick::default(), None));
+    pub(crate) fn turn(&mut self, wait: Wait) -> Result<Turn, Error> {
+        let mut turn = Turn::default();
+        self.give_up(&mut turn);
+        turn.tick.submitted = self.stage();
+        if turn.tick.submitted == 0 && self.window.occupied() == 0 {
+            return Ok(turn);
         }
+        let wait = self.bounded(wait, &turn);
         let entered = self.backend.enter(wait, &mut self.completions);
-        let (completed, panic) = self.dispatch();
+        self.dispatch(&mut turn);
+        self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
-        entered.map(|()| (Tick { submitted, completed }, panic))
+        entered.map(|()| turn)
+    }
+
+    /// The wait that makes sense now: not before what is ready was handed over or given to the
+    /// caller, for no more than is in flight, and no longer than until the next deadline.
+    #[inline]
+    fn bounded(&self, wait: Wait, turn: &Turn) -> Wait {
+        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
+        if more || turn.tick.completed > 0 {
+            return Wait::None;
+        }
+        let wait = wait.capped(self.window.occupied());
+        match self.intake.deadlines.next_visit_ns() {
+            Some(visit_ns) if wait != Wait::None => {
+                let left_ns = visit_ns.saturating_sub(self.intake.clock.now_ns());
+                wait.no_longer_than(Duration::from_nanos(left_ns))
+            }
+            _ => wait,
+        }
+    }
+
+    /// Gives up what was asked to be given up and what is overdue: the backend is asked to stop it,
+    /// and what the backend does not have yet is over at once.
+    #[inline]
+    fn give_up(&mut self, turn: &mut Turn) {
+        if !self.intake.deadlines.is_empty() {
+            let now_ns = self.intake.clock.now_ns();
+            while let Some(index) = self.intake.deadlines.take_due(now_ns) {
+                let id = self.intake.inflight.id_of(index);
+                self.intake.cancel(id, GivenUp::DeadlineExceeded);
+            }
+        }
+        while let Some(id) = self.intake.cancels.pop() {
+            let Some(slot) = self.intake.inflight.find(id) else { continue };
+            if slot.with_backend {
+                self.backend.cancel(id.to_bits());
+                continue;
+            }
+            let settled = give_up(slot, &mut self.intake.metrics);
+            self.intake.queue.retain(|queued| *queued != id);
+            self.finish(id, settled, turn);
+        }
     }
 
     /// Hands waiting requests to the backend, as far as the window allows.
     fn stage(&mut self) -> u32 {
-        let room = self.window.room().min(self.batch_limit);
+        let room = self.window.room().min(self.batch_rule.limit());
         if self.intake.queue.is_empty() || room == 0 {
             return 0;
         }
-        let now_ns = self.clock.now_ns();
+        let now_ns = self.intake.clock.now_ns();
         let count = (room as usize).min(self.intake.queue.len());
         for id in self.intake.queue.iter().take(count) {
             let slot = self.intake.inflight.slot(*id);
@@ -255,7 +330,9 @@ impl Engine {
         // removes it after the completion; at the end the engine drains or forgets them.
         let taken = unsafe { self.backend.stage(&self.batch) };
         self.batch.clear();
-        self.intake.queue.drain(..taken);
+        for id in self.intake.queue.drain(..taken) {
+            self.intake.inflight.slot(id).with_backend = true;
+        }
         // Not more than the window's room, which is a `u32`.
         let taken = u32::try_from(taken).unwrap_or(u32::MAX);
         self.window.enter(taken);
@@ -265,31 +342,51 @@ impl Engine {
     }
 
     /// Settles what has come, and calls back.
-    fn dispatch(&mut self) -> (u32, Option<Panic>) {
+    fn dispatch(&mut self, turn: &mut Turn) {
         if self.completions.is_empty() {
-            return (0, None);
+            return;
         }
-        let now_ns = self.clock.now_ns();
-        let (mut completed, mut first_panic) = (0, None);
-        for raw in self.completions.drain(..) {
+        let now_ns = self.intake.clock.now_ns();
+        for index in 0..self.completions.len() {
+            let raw = self.completions[index];
             let id = OpId::from_bits(raw.id);
             self.window.leave(1);
             let slot = self.intake.inflight.slot(id);
-            let outcome = match settle(slot, raw.result, now_ns, &mut self.intake.metrics) {
-                Settled::Finished(outcome) => outcome,
-                Settled::Again => {
-                    // Before the others: it has waited longest.
-                    self.intake.queue.push_front(id);
-                    continue;
-                }
-            };
-            completed += 1;
-            if let Err(payload) = self.intake.call_back(id, outcome) {
-                self.intake.metrics.callback_panics += 1;
-                first_panic.get_or_insert(payload);
-            }
+            slot.with_backend = false;
+            let settled = settle(slot, raw.result, now_ns, &mut self.intake.metrics);
+            self.finish(id, settled, turn);
         }
+        self.completions.clear();
         self.intake.metrics.settle();
-        (completed, first_panic)
     }
+
+    /// Calls back, or queues what is to be continued.
+    #[inline]
+    fn finish(&mut self, id: OpId, settled: Settled, turn: &mut Turn) {
+        let outcome = match settled {
+            Settled::Finished(outcome) => outcome,
+            Settled::Again => {
+                // Before the others: it has waited longest.
+                self.intake.queue.push_front(id);
+                return;
+            }
+        };
+        turn.tick.completed += 1;
+        if let Err(error) = &outcome {
+            turn.cancelled += u32::from(error.kind() == ErrorKind::Cancelled);
+        }
+        if let Err(payload) = self.intake.call_back(id, outcome) {
+            self.intake.metrics.callback_panics += 1;
+            turn.panic.get_or_insert(payload);
+        }
+    }
+}
+
+/// What one turn did, and the first panic of its callbacks.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) tick: Tick,
+    /// Of the completed ones, those that were given up.
+    pub(crate) cancelled: u32,
+    panic: Option<Panic>,
 }

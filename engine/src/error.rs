@@ -13,8 +13,11 @@ pub enum ErrorKind {
     Full,
     /// The engine is shutting down and takes no more requests.
     Closing,
-    /// The engine shut down before the request was handed to its backend.
+    /// The request was given up: by `cancel`, or because the engine shut down. What it had moved
+    /// before is in [`Error::transferred_bytes`].
     Cancelled,
+    /// The request was given up because its deadline had passed.
+    DeadlineExceeded,
     /// A configuration value is out of its range.
     InvalidConfig,
     /// A direct transfer's buffer, offset or length is not aligned.
@@ -57,6 +60,7 @@ struct Detail {
     path: Option<PathBuf>,
     offset: Option<u64>,
     errno: Option<i32>,
+    transferred_bytes: u32,
     explanation: Cow<'static, str>,
 }
 
@@ -81,6 +85,12 @@ impl Error {
         self.detail.as_ref().and_then(|detail| detail.offset)
     }
 
+    /// Bytes that a transfer had moved before it failed or was given up. 0 means that it had not
+    /// run, or that the kernel does not tell.
+    pub fn transferred_bytes(&self) -> u32 {
+        self.detail.as_ref().map_or(0, |detail| detail.transferred_bytes)
+    }
+
     /// An answer without details: `Full` or `Closing`.
     pub(crate) fn answer(kind: ErrorKind) -> Self {
         Self { kind, detail: None }
@@ -93,16 +103,23 @@ impl Error {
         explanation: impl Into<Cow<'static, str>>,
     ) -> Self {
         let explanation = explanation.into();
-        let detail = Detail { operation, path: None, offset: None, errno: None, explanation };
-        Self { kind, detail: Some(Box::new(detail)) }
+        Self::detailed(kind, operation, None, explanation)
     }
 
     /// The kernel's answer to an operation.
     pub(crate) fn from_errno(operation: &'static str, errno: i32) -> Self {
         let (kind, explanation) = explain(errno);
-        let explanation = explanation.into();
-        let errno = Some(errno);
-        let detail = Detail { operation, path: None, offset: None, errno, explanation };
+        Self::detailed(kind, operation, Some(errno), explanation.into())
+    }
+
+    fn detailed(
+        kind: ErrorKind,
+        operation: &'static str,
+        errno: Option<i32>,
+        explanation: Cow<'static, str>,
+    ) -> Self {
+        let (path, offset, transferred_bytes) = (None, None, 0);
+        let detail = Detail { operation, path, offset, errno, transferred_bytes, explanation };
         Self { kind, detail: Some(Box::new(detail)) }
     }
 
@@ -127,6 +144,14 @@ impl Error {
     pub(crate) fn with_offset(mut self, offset: u64) -> Self {
         if let Some(detail) = &mut self.detail {
             detail.offset = Some(offset);
+        }
+        self
+    }
+
+    /// The same error with what was done before it.
+    pub(crate) fn with_transferred(mut self, transferred_bytes: u32) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.transferred_bytes = transferred_bytes;
         }
         self
     }

@@ -4,7 +4,8 @@
 
 use crate::error::{Error, ErrorKind};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, StatxFlags};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,10 +24,21 @@ const ASSUMED: DirectAlignment = DirectAlignment { memory: 512, offset: 512 };
 
 #[derive(Debug)]
 struct Inner {
-    fd: OwnedFd,
+    fd: ManuallyDrop<OwnedFd>,
+    /// Whether a `Close` owns the descriptor now, so that dropping must leave it alone.
+    released: bool,
     path: PathBuf,
     /// `Some` for a file that is open for direct I/O.
     alignment: Option<DirectAlignment>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if !self.released {
+            // SAFETY: dropped here only, and not used after.
+            unsafe { ManuallyDrop::drop(&mut self.fd) };
+        }
+    }
 }
 
 /// A slot in the registered files of one engine.
@@ -74,7 +86,8 @@ impl File {
         }
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
         let alignment = flags.contains(OFlags::DIRECT).then(|| direct_alignment(fd.as_fd()));
-        Ok(Self { inner: Arc::new(Inner { fd, path, alignment }), slot: None })
+        let fd = ManuallyDrop::new(fd);
+        Ok(Self { inner: Arc::new(Inner { fd, released: false, path, alignment }), slot: None })
     }
 
     /// The path that it was opened with.
@@ -114,6 +127,32 @@ impl File {
     #[inline]
     pub fn alignment(&self) -> Option<DirectAlignment> {
         self.inner.alignment
+    }
+
+    /// The file behind a descriptor that a completed open answered.
+    pub(crate) fn from_kernel(fd: u32, path: &Path) -> Result<Self, Error> {
+        // SAFETY: the kernel has just made this descriptor for the operation that calls here, and
+        // nobody else has seen it.
+        Self::from_fd(unsafe { OwnedFd::from_raw_fd(fd.cast_signed()) }, path)
+    }
+
+    /// Gives the descriptor up if no other handle holds it: from now on the caller owns it.
+    pub(crate) fn release(&mut self) -> Option<RawFd> {
+        let inner = Arc::get_mut(&mut self.inner)?;
+        inner.released = true;
+        Some(inner.fd.as_raw_fd())
+    }
+
+    /// Whether the descriptor was given up.
+    pub(crate) fn is_released(&self) -> bool {
+        self.inner.released
+    }
+
+    /// Takes a descriptor back that was given up and not closed.
+    pub(crate) fn take_back(&mut self) {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.released = false;
+        }
     }
 
     #[inline]
@@ -213,10 +252,23 @@ impl OpenOptions {
     /// that cannot do direct I/O, and so on.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File, Error> {
         let path = path.as_ref();
+        let flags = OFlags::from_bits_retain(self.flags(path)?.cast_unsigned());
+        let mode = Mode::from_raw_mode(Self::MODE);
+        let fd = rustix::fs::openat(CWD, path, flags, mode).map_err(|errno| {
+            self.explain(Error::from_errno("open", errno.raw_os_error()).with_path(path))
+        })?;
+        File::from_fd(fd, path)
+    }
+
+    /// Permissions of a file that is created, less the umask.
+    pub(crate) const MODE: u32 = 0o666;
+
+    /// As openat(2) takes them.
+    pub(crate) fn flags(&self, path: &Path) -> Result<i32, Error> {
         let mut flags = match (self.read, self.write) {
-            (true, true) => OFlags::RDWR,
-            (false, true) => OFlags::WRONLY,
-            (true, false) => OFlags::RDONLY,
+            (true, true) => libc::O_RDWR,
+            (false, true) => libc::O_WRONLY,
+            (true, false) => libc::O_RDONLY,
             (false, false) => {
                 let advice = "neither reading nor writing was asked for: ask for one of them";
                 return Err(
@@ -224,27 +276,27 @@ impl OpenOptions {
                 );
             }
         };
-        flags |= OFlags::CLOEXEC;
+        flags |= libc::O_CLOEXEC;
         for (wanted, flag) in [
-            (self.create, OFlags::CREATE),
-            (self.create_new, OFlags::CREATE | OFlags::EXCL),
-            (self.truncate, OFlags::TRUNC),
-            (self.direct, OFlags::DIRECT),
+            (self.create, libc::O_CREAT),
+            (self.create_new, libc::O_CREAT | libc::O_EXCL),
+            (self.truncate, libc::O_TRUNC),
+            (self.direct, libc::O_DIRECT),
         ] {
             if wanted {
                 flags |= flag;
             }
         }
-        let mode = Mode::from_raw_mode(0o666);
-        let fd = rustix::fs::openat(CWD, path, flags, mode).map_err(|errno| {
-            let error = Error::from_errno("open", errno.raw_os_error()).with_path(path);
-            if self.direct && errno == rustix::io::Errno::INVAL {
-                let advice = "this file system cannot do direct I/O: open the file without it";
-                return error.with_advice(ErrorKind::Unsupported, advice);
-            }
-            error
-        })?;
-        File::from_fd(fd, path)
+        Ok(flags)
+    }
+
+    /// What the kernel's answer means for a file that is opened like this.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        if self.direct && error.errno() == Some(libc::EINVAL) {
+            let advice = "this file system cannot do direct I/O: open the file without it";
+            return error.with_advice(ErrorKind::Unsupported, advice);
+        }
+        error
     }
 }
 

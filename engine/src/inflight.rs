@@ -1,9 +1,11 @@
-//! The table of accepted requests: fixed slots, found by an id that carries the slot's generation, so
-//! that a stale id is noticed instead of hitting a newer request. Owned by `engine`; makes no
+//! The table of accepted requests: fixed slots, found by an id that carries the slot's generation,
+//! so that a stale id is noticed instead of hitting a newer request. Owned by `engine`; makes no
 //! decisions.
 
 use crate::backend::Request;
+use crate::buffer::advance;
 use crate::callback::Parcel;
+use crate::op::Described;
 
 /// The name of an accepted request: unique as long as fewer than 2^32 requests used the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,7 +19,7 @@ impl OpId {
 
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
-    fn index(self) -> u32 {
+    pub(crate) fn index(self) -> u32 {
         self.0 as u32
     }
 
@@ -34,15 +36,30 @@ impl OpId {
     }
 }
 
+/// Why a request is given up before it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// The caller asked for it.
+    Cancelled,
+    /// Its deadline has passed.
+    DeadlineExceeded,
+}
+
 /// One accepted request.
 #[derive(Debug)]
 pub(crate) struct Slot {
     /// What is left to do. After a short transfer its address, offset and length have moved on.
     pub(crate) request: Request,
+    /// Bytes that a transfer still has to move.
+    pub(crate) left_bytes: u32,
     /// Bytes that earlier, short transfers of this request moved.
     pub(crate) done_bytes: u32,
     /// A direct file's block; 1 for any other file.
     pub(crate) block_len_bytes: u32,
+    /// Whether the backend has it, rather than the queue.
+    pub(crate) with_backend: bool,
+    /// Why it is to be given up, if it is.
+    pub(crate) given_up: Option<GivenUp>,
     /// How often in a row the kernel said EINTR or EAGAIN.
     pub(crate) retries: u32,
     /// When it was first handed to the backend.
@@ -52,6 +69,19 @@ pub(crate) struct Slot {
     next_free: u32,
     occupied: bool,
     pub(crate) parcel: Parcel,
+}
+
+impl Slot {
+    /// After a short vectored transfer: makes the vector begin where the transfer ended.
+    pub(crate) fn advance_vector(&mut self, bytes: u32) {
+        let (vector, count) = (self.request.address.cast(), self.request.len);
+        // SAFETY: the vector belongs to the `BufferList` of the operation in this slot's parcel;
+        // the backend has completed the request and does not look at it, and `settle` has seen that
+        // fewer bytes moved than were left.
+        let (vector, count) = unsafe { advance(vector, count, bytes) };
+        self.request.address = vector.cast();
+        self.request.len = count;
+    }
 }
 
 /// Marks the end of the free slots.
@@ -70,8 +100,11 @@ impl InFlight {
     pub(crate) fn new(capacity: u32) -> Self {
         let slot = |index: u32| Slot {
             request: Request::without_file(crate::backend::RequestKind::Nop),
+            left_bytes: 0,
             done_bytes: 0,
             block_len_bytes: 1,
+            with_backend: false,
+            given_up: None,
             retries: 0,
             staged_ns: 0,
             generation: 0,
@@ -83,19 +116,22 @@ impl InFlight {
         Self { slots: (0..capacity).map(slot).collect(), first_free, occupied: 0 }
     }
 
+    /// Whether no slot is free.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.first_free == NONE
+    }
+
     /// Accepted requests.
     #[inline]
     pub(crate) fn len(&self) -> u32 {
         self.occupied
     }
 
-    /// Takes a free slot for `request`; `None` when there is none. The caller fills the parcel.
+    /// Takes a free slot; `None` when there is none. The caller fills the parcel.
     #[inline]
-    pub(crate) fn insert(
-        &mut self,
-        request: Request,
-        block_len_bytes: u32,
-    ) -> Option<(OpId, &mut Slot)> {
+    pub(crate) fn insert(&mut self, described: Described) -> Option<(OpId, &mut Slot)> {
+        let Described { request, total_bytes, block_len_bytes } = described;
         let index = self.first_free;
         let slot = self.slots.get_mut(index as usize)?;
         debug_assert!(!slot.occupied, "a free slot is not occupied");
@@ -104,8 +140,11 @@ impl InFlight {
         let id = OpId::new(slot.generation, index);
         slot.occupied = true;
         slot.request = Request { id: id.to_bits(), ..request };
+        slot.left_bytes = total_bytes;
         slot.done_bytes = 0;
         slot.block_len_bytes = block_len_bytes;
+        slot.with_backend = false;
+        slot.given_up = None;
         slot.retries = 0;
         slot.staged_ns = 0;
         Some((id, slot))
@@ -123,6 +162,23 @@ impl InFlight {
             "a backend completed a request that is not in flight"
         );
         slot
+    }
+
+    /// The slot of a request, or `None` if it has completed.
+    pub(crate) fn find(&mut self, id: OpId) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(id.index() as usize)?;
+        (slot.occupied && slot.request.id == id.to_bits()).then_some(slot)
+    }
+
+    /// The names of all requests.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = OpId> + '_ {
+        let occupied = self.slots.iter().filter(|slot| slot.occupied);
+        occupied.map(|slot| OpId::from_bits(slot.request.id))
+    }
+
+    /// The name of the request that occupies a slot.
+    pub(crate) fn id_of(&self, index: u32) -> OpId {
+        OpId::from_bits(self.slots[index as usize].request.id)
     }
 
     /// Frees the slot and moves its parcel out.
@@ -148,6 +204,10 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashSet;
 
+    fn nop() -> Described {
+        Described::other(Request::without_file(RequestKind::Nop))
+    }
+
     proptest! {
         #[test]
         fn ids_are_unique_and_the_table_never_holds_more_than_its_capacity(
@@ -157,7 +217,7 @@ mod tests {
             let (mut live, mut seen) = (Vec::new(), HashSet::new());
             for (insert, which) in steps {
                 if insert {
-                    let id = table.insert(Request::without_file(RequestKind::Nop), 1).map(|(id, _)| id);
+                    let id = table.insert(nop()).map(|(id, _)| id);
                     prop_assert_eq!(id.is_some(), live.len() < capacity as usize);
                     if let Some(id) = id {
                         prop_assert!(seen.insert(id), "an id came twice");
@@ -177,9 +237,9 @@ mod tests {
     #[should_panic(expected = "not in flight")]
     fn a_stale_id_is_noticed_although_its_slot_is_in_use_again() {
         let mut table = InFlight::new(1);
-        let (stale, _) = table.insert(Request::without_file(RequestKind::Nop), 1).unwrap();
+        let (stale, _) = table.insert(nop()).unwrap();
         drop(table.remove(stale));
-        table.insert(Request::without_file(RequestKind::Nop), 1).unwrap();
+        table.insert(nop()).unwrap();
         table.slot(stale);
     }
 }

@@ -3,15 +3,17 @@
 
 use crate::buffer::{Arena, Buffer};
 use crate::callback::{Completion, Delivery};
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use crate::file::File;
-use crate::inflight::{InFlight, OpId};
+use crate::inflight::{GivenUp, InFlight, OpId};
 use crate::metrics::Metrics;
-use crate::op::Operation;
+use crate::op::{Operation, Surroundings};
+use crate::schedule::Deadlines;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a callback panicked with.
 pub(crate) type Panic = Box<dyn Any + Send>;
@@ -49,13 +51,17 @@ pub(crate) struct Intake {
     pub(crate) arena: Option<Arc<Arena>>,
     /// The arena again if it is registered.
     pub(crate) fixed_arena: Option<Arc<Arena>>,
+    /// Requests to be given up at the next tick.
+    pub(crate) cancels: Vec<OpId>,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
     pub(crate) closing: bool,
 }
 
 impl Intake {
     #[inline]
-    pub(crate) fn submit<O, F>(&mut self, op: O, on_complete: F) -> Result<OpId, Refused<O, F>>
+    pub(crate) fn submit<O, F>(&mut self, mut op: O, on_complete: F) -> Result<OpId, Refused<O, F>>
     where
         O: Operation,
         F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
@@ -63,18 +69,56 @@ impl Intake {
         if self.closing {
             return Err(refuse(op, on_complete, Error::answer(ErrorKind::Closing)));
         }
-        let request = match op.describe(self.number, self.fixed_arena.as_deref()) {
-            Ok(request) => request,
+        // Asked before the operation describes itself: some give something up to do so.
+        if self.inflight.is_full() {
+            return Err(refuse(op, on_complete, Error::answer(ErrorKind::Full)));
+        }
+        let arena = self.fixed_arena.as_deref();
+        let described = match op.describe(Surroundings { engine: self.number, arena }) {
+            Ok(described) => described,
             Err(error) => return Err(refuse(op, on_complete, error)),
         };
-        let alignment = op.file().and_then(File::alignment);
-        let block_len_bytes = alignment.map_or(1, |alignment| alignment.offset);
-        let Some((id, slot)) = self.inflight.insert(request, block_len_bytes) else {
-            return Err(refuse(op, on_complete, Error::answer(ErrorKind::Full)));
+        let Some((id, slot)) = self.inflight.insert(described) else {
+            unreachable!("a table that is not full takes one more");
         };
         slot.parcel.pack(op, on_complete);
         self.queue.push_back(id);
         Ok(id)
+    }
+
+    /// As `submit`, with a deadline.
+    pub(crate) fn submit_within<O, F>(
+        &mut self,
+        op: O,
+        limit: Duration,
+        on_complete: F,
+    ) -> Result<OpId, Refused<O, F>>
+    where
+        O: Operation,
+        F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
+    {
+        let id = self.submit(op, on_complete)?;
+        let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        self.deadlines.set(id.index(), self.clock.now_ns().saturating_add(limit_ns));
+        Ok(id)
+    }
+
+    /// Asks for a request to be given up; answers whether it was still in flight.
+    pub(crate) fn cancel(&mut self, id: OpId, why: GivenUp) -> bool {
+        let Some(slot) = self.inflight.find(id) else { return false };
+        if slot.given_up.is_none() {
+            slot.given_up = Some(why);
+            self.cancels.push(id);
+        }
+        true
+    }
+
+    /// Asks for everything to be given up.
+    pub(crate) fn cancel_all(&mut self) {
+        let ids: Vec<OpId> = self.inflight.ids().collect();
+        for id in ids {
+            self.cancel(id, GivenUp::Cancelled);
+        }
     }
 
     pub(crate) fn buffer(&self) -> Option<Buffer> {
@@ -85,6 +129,7 @@ impl Intake {
     #[inline]
     pub(crate) fn call_back(&mut self, id: OpId, outcome: Result<u32, Error>) -> Result<(), Panic> {
         // The slot is free before the callback runs, so that the callback can submit into it.
+        self.deadlines.clear(id.index());
         let parcel = self.inflight.remove(id);
         catch_unwind(AssertUnwindSafe(|| {
             parcel.deliver(Delivery { id, outcome, context: &mut Context { intake: self } });
@@ -104,7 +149,7 @@ pub struct Context<'engine> {
 }
 
 impl Context<'_> {
-    /// As [`Engine::submit`].
+    /// As [`Engine::submit`](crate::Engine::submit).
     ///
     /// # Errors
     /// As `Engine::submit`.
@@ -117,12 +162,35 @@ impl Context<'_> {
         self.intake.submit(op, on_complete)
     }
 
-    /// As [`Engine::buffer`].
+    /// As [`Engine::submit_within`](crate::Engine::submit_within).
+    ///
+    /// # Errors
+    /// As `Engine::submit`.
+    pub fn submit_within<O, F>(
+        &mut self,
+        op: O,
+        limit: Duration,
+        on_complete: F,
+    ) -> Result<OpId, Refused<O, F>>
+    where
+        O: Operation,
+        F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
+    {
+        self.intake.submit_within(op, limit, on_complete)
+    }
+
+    /// As [`Engine::cancel`](crate::Engine::cancel).
+    pub fn cancel(&mut self, id: OpId) -> bool {
+        self.intake.cancel(id, GivenUp::Cancelled)
+    }
+
+    /// As [`Engine::buffer`](crate::Engine::buffer).
     pub fn buffer(&self) -> Option<Buffer> {
         self.intake.buffer()
     }
 
-    /// As [`Engine::in_flight`]; the request that is being called back does not count any more.
+    /// As [`Engine::in_flight`](crate::Engine::in_flight); the request that is being called back
+    /// does not count any more.
     pub fn in_flight(&self) -> u32 {
         self.intake.inflight.len()
     }

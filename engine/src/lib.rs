@@ -2,8 +2,9 @@
 //! io_uring is missing or forbidden.
 //!
 //! This crate owns a request's life from [`Engine::submit`] to its callback: buffers, admission,
-//! batching, backends, completions and metrics. It has no async runtime, it issues no io_uring system
-//! call itself (that is `iomill-ring`), and it never frees memory that the kernel may still write.
+//! batching, backends, completions and metrics. It has no async runtime, it issues no io_uring
+//! system call itself (that is `iomill-ring`), and it never frees memory that the kernel may still
+//! write.
 //!
 //! ```
 //! use iomill_engine::{Config, File, Read};
@@ -24,7 +25,10 @@
 
 mod config;
 mod error;
+#[expect(unsafe_code, reason = "takes ownership of descriptors, and gives it up")]
 mod file;
+#[expect(unsafe_code, reason = "owns the memory of the kernel's answer")]
+mod metadata;
 mod op;
 mod report;
 
@@ -32,6 +36,7 @@ mod report;
 mod buffer;
 #[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
 mod callback;
+#[expect(unsafe_code, reason = "moves a vector on after a short transfer")]
 mod inflight;
 mod schedule;
 mod settle;
@@ -49,7 +54,7 @@ mod metrics;
 mod shutdown;
 
 pub use backend::Wait;
-pub use buffer::Buffer;
+pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
 pub use config::{
     BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
@@ -60,8 +65,12 @@ pub use error::{Error, ErrorKind};
 pub use file::{DirectAlignment, File, OpenOptions};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
+pub use metadata::{AtomicLimits, FileKind, Metadata};
 pub use metrics::{Metrics, OpMetrics};
-pub use op::{Nop, Operation, Read, Sync, Write};
+pub use op::{
+    Advice, Advise, Allocate, AllocateMode, Append, Close, Link, MakeDirectory, Nop, Open,
+    Operation, Read, ReadVectored, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write,
+    WriteFlags, WriteVectored, WriteWith,
+};
 pub use report::{Fallback, Report};
 pub use shutdown::ShutdownReport;
-

@@ -18,6 +18,8 @@ pub struct Metrics {
     pub write: OpMetrics,
     /// Syncs of both kinds.
     pub sync: OpMetrics,
+    /// Operations on space, names and handles.
+    pub other: OpMetrics,
     /// System calls that moved batches: `io_uring_enter`, or wake-ups and waits of the thread pool.
     pub enters: u64,
     /// Batches handed to the backend.
@@ -34,6 +36,7 @@ impl Metrics {
             read: OpMetrics::new(),
             write: OpMetrics::new(),
             sync: OpMetrics::new(),
+            other: OpMetrics::new(),
             enters: 0,
             batches: 0,
             staged: 0,
@@ -45,10 +48,13 @@ impl Metrics {
     #[inline]
     pub(crate) fn of(&mut self, kind: RequestKind) -> Option<&mut OpMetrics> {
         match kind {
-            RequestKind::Read => Some(&mut self.read),
-            RequestKind::Write => Some(&mut self.write),
-            RequestKind::Sync | RequestKind::SyncData => Some(&mut self.sync),
+            RequestKind::Read | RequestKind::ReadVectored => Some(&mut self.read),
+            RequestKind::Write | RequestKind::WriteVectored => Some(&mut self.write),
+            RequestKind::Sync | RequestKind::SyncData | RequestKind::SyncRange => {
+                Some(&mut self.sync)
+            }
             RequestKind::Nop => None,
+            _ => Some(&mut self.other),
         }
     }
 
@@ -58,6 +64,7 @@ impl Metrics {
         self.read.settle();
         self.write.settle();
         self.sync.settle();
+        self.other.settle();
     }
 }
 

@@ -1,5 +1,5 @@
-//! Which backend an engine gets: decided at run time by trying, never by a version number or a list of
-//! errnos. Called by `engine` once, at the start.
+//! Which backend an engine gets: decided at run time by trying, never by a version number or a list
+//! of errnos. Called by `engine` once, at the start.
 
 use crate::backend::{Backend, Threads, Uring};
 use crate::config::{BackendChoice, Config};
@@ -27,6 +27,11 @@ fn uring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, Report), Er
         let why =
             errno.map_or_else(|| part.why.to_owned(), |name| format!("{} ({name})", part.why));
         report.note(part.what, why);
+    }
+    for opcode in uring.aside_kinds() {
+        let (name, since) = (opcode.name().unwrap_or("?"), opcode.since().unwrap_or("?"));
+        let why = format!("the kernel lacks it (Linux {since}): made as a plain system call");
+        report.note(format!("{name} through the ring"), why);
     }
     Ok((Box::new(uring), report))
 }

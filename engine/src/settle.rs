@@ -1,14 +1,14 @@
-//! What a completion means: finished, or to be continued. The one place where short transfers, EINTR
-//! and EAGAIN are handled, the same for every backend. Called by `engine` for each completion; never
-//! calls back and never touches a backend.
+//! What a completion means: finished, or to be continued. The one place where short transfers,
+//! EINTR and EAGAIN are handled, the same for every backend. Called by `engine` for each
+//! completion; never calls back and never touches a backend.
 
 use crate::backend::RequestKind;
 use crate::error::{Error, ErrorKind};
-use crate::inflight::Slot;
+use crate::inflight::{GivenUp, Slot};
 use crate::metrics::Metrics;
 
-/// How often in a row EINTR and EAGAIN are answered by trying again. A regular file gives either only
-/// in passing; a non-blocking pipe would give EAGAIN for ever.
+/// How often in a row EINTR and EAGAIN are answered by trying again. A regular file gives either
+/// only in passing; a non-blocking pipe would give EAGAIN for ever.
 const RETRIES_MAX: u32 = 128;
 
 /// What becomes of the request.
@@ -23,59 +23,72 @@ pub(crate) enum Settled {
 /// Takes the kernel's answer to a request into its slot and into the metrics.
 #[inline]
 pub(crate) fn settle(slot: &mut Slot, result: i32, now_ns: u64, metrics: &mut Metrics) -> Settled {
-    let kind = slot.request.kind;
-    let is_transfer = matches!(kind, RequestKind::Read | RequestKind::Write);
+    let is_transfer = slot.request.kind.is_transfer();
     match u32::try_from(result) {
         // The usual case first: everything that was asked for.
-        Ok(bytes) if !is_transfer || bytes == slot.request.len => {
-            let total = if is_transfer { slot.done_bytes + bytes } else { 0 };
-            succeed(slot, total, now_ns, metrics)
+        Ok(bytes) if is_transfer && bytes == slot.left_bytes => {
+            succeed(slot, slot.done_bytes + bytes, now_ns, metrics)
         }
+        Ok(answer) if !is_transfer => succeed(slot, answer, now_ns, metrics),
         Ok(bytes) => settle_short(slot, bytes, now_ns, metrics),
         Err(_) => settle_errno(slot, result.saturating_neg(), metrics),
     }
 }
 
 #[inline]
-fn succeed(slot: &Slot, total_bytes: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
+fn succeed(slot: &Slot, answer: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
     if let Some(counted) = metrics.of(slot.request.kind) {
-        counted.succeeded(total_bytes, now_ns.saturating_sub(slot.staged_ns));
+        let bytes = if slot.request.kind.is_transfer() { answer } else { 0 };
+        counted.succeeded(bytes, now_ns.saturating_sub(slot.staged_ns));
     }
-    Settled::Finished(Ok(total_bytes))
+    Settled::Finished(Ok(answer))
 }
 
 /// Fewer bytes than asked: the end of the file, or only the kernel's mood.
 #[cold]
 fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
-    assert!(bytes < slot.request.len, "the kernel moved more bytes than it was asked for");
+    assert!(bytes < slot.left_bytes, "the kernel moved more bytes than it was asked for");
     slot.done_bytes += bytes;
     slot.retries = 0;
-    match (slot.request.kind, bytes) {
-        (RequestKind::Read, 0) => return succeed(slot, slot.done_bytes, now_ns, metrics),
-        (_, 0) => {
+    match (slot.request.kind.is_read(), bytes) {
+        (true, 0) => return succeed(slot, slot.done_bytes, now_ns, metrics),
+        (false, 0) => {
             let why = "the kernel took no bytes and gave no reason: look at the kernel's log";
             return fail(slot, Error::refused(ErrorKind::Io, "write", why), metrics);
         }
-        (RequestKind::Read, _) if !bytes.is_multiple_of(slot.block_len_bytes) => {
-            // A direct transfer ends between two blocks only at the end of the file, and could not be
-            // continued from there anyway.
+        (true, _) if !bytes.is_multiple_of(slot.block_len_bytes) => {
+            // A direct transfer ends between two blocks only at the end of the file, and could not
+            // be continued from there anyway.
             return succeed(slot, slot.done_bytes, now_ns, metrics);
         }
         _ => {}
+    }
+    if slot.given_up.is_some() {
+        return give_up(slot, metrics);
     }
     if let Some(counted) = metrics.of(slot.request.kind) {
         counted.short_transfers += 1;
     }
     // For example 4096 bytes wanted at offset 8192, of which 1000 came: next 3096 at 9192.
     slot.request.offset += u64::from(bytes);
-    slot.request.len -= bytes;
-    slot.request.address = slot.request.address.wrapping_add(bytes as usize);
+    slot.left_bytes -= bytes;
+    match slot.request.kind {
+        RequestKind::Read | RequestKind::Write => {
+            slot.request.len -= bytes;
+            slot.request.address = slot.request.address.wrapping_add(bytes as usize);
+        }
+        _ => slot.advance_vector(bytes),
+    }
     Settled::Again
 }
 
 #[cold]
 fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
     let passing = matches!(errno, libc::EINTR | libc::EAGAIN);
+    // A worker that is stopped in the middle says EINTR.
+    if slot.given_up.is_some() && (passing || errno == libc::ECANCELED) {
+        return give_up(slot, metrics);
+    }
     if passing && slot.retries < RETRIES_MAX {
         slot.retries += 1;
         if let Some(counted) = metrics.of(slot.request.kind) {
@@ -86,12 +99,28 @@ fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
     fail(slot, Error::from_errno(slot.request.kind.name(), errno), metrics)
 }
 
+/// The end of a request that was given up.
+#[cold]
+pub(crate) fn give_up(slot: &Slot, metrics: &mut Metrics) -> Settled {
+    let (kind, why) = match slot.given_up {
+        Some(GivenUp::DeadlineExceeded) => {
+            (ErrorKind::DeadlineExceeded, "its deadline had passed before it was done")
+        }
+        _ => (ErrorKind::Cancelled, "it was cancelled before it was done"),
+    };
+    fail(slot, Error::refused(kind, slot.request.kind.name(), why), metrics)
+}
+
 fn fail(slot: &Slot, error: Error, metrics: &mut Metrics) -> Settled {
+    let error = error.with_transferred(slot.done_bytes);
     if let Some(counted) = metrics.of(slot.request.kind) {
         counted.failed += 1;
     }
-    let is_transfer = matches!(slot.request.kind, RequestKind::Read | RequestKind::Write);
-    let error = if is_transfer { error.with_offset(slot.request.offset) } else { error };
+    let error = if slot.request.kind.is_transfer() {
+        error.with_offset(slot.request.offset)
+    } else {
+        error
+    };
     Settled::Finished(Err(error))
 }
 
@@ -100,14 +129,16 @@ mod tests {
     use super::*;
     use crate::backend::Request;
     use crate::inflight::InFlight;
+    use crate::op::Described;
 
-    /// Settles `results` one after another on one request; answers the last outcome and what was left
-    /// to do after each step.
+    /// Settles `results` one after another on one request; answers the last outcome and what was
+    /// left to do after each step.
     fn run(kind: RequestKind, block_len_bytes: u32, results: &[i32]) -> (Settled, Vec<(u64, u32)>) {
         let mut table = InFlight::new(1);
         let mut metrics = Metrics::new();
         let request = Request { offset: 8192, len: 4096, ..Request::without_file(kind) };
-        let (_, slot) = table.insert(request, block_len_bytes).unwrap();
+        let total_bytes = if kind.is_transfer() { 4096 } else { 0 };
+        let (_, slot) = table.insert(Described { request, total_bytes, block_len_bytes }).unwrap();
         let mut left = Vec::new();
         let mut last = Settled::Again;
         for result in results {

@@ -1,32 +1,33 @@
-//! How an engine ends: it finishes what was accepted, and what it cannot finish it leaks rather than
-//! free memory that the kernel may still write. Extends `engine::Engine`.
+//! How an engine ends: it finishes what was accepted, and what it cannot finish it leaks rather
+//! than free memory that the kernel may still write. Extends `engine::Engine`.
 
 use crate::backend::Wait;
 use crate::engine::Engine;
-use crate::error::{Error, ErrorKind};
 use crate::inflight::InFlight;
 use std::mem::ManuallyDrop;
 use std::time::{Duration, Instant};
 
-/// How long a dropped engine waits for its requests before it leaks them.
+/// How long a dropped engine waits for its requests before it gives them up.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
+/// How long requests that were given up may take to come back.
+const CANCEL_GRACE: Duration = Duration::from_millis(250);
 
 /// How an engine ended. Units: requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
     /// Called back during the shutdown, cancelled ones included.
     pub drained: u32,
-    /// Of these, called back with `Cancelled`, because the deadline came before they had started.
+    /// Of these, called back with `Cancelled`, because the deadline came first.
     pub cancelled: u32,
-    /// Still with the kernel at the deadline: their memory and callbacks are leaked, because the
-    /// kernel may still write.
+    /// Could not be cancelled either: their memory and callbacks are leaked, because the kernel may
+    /// still write.
     pub leaked: u32,
 }
 
 impl Engine {
-    /// Takes no more requests, finishes those that were accepted until `deadline` has passed, and then
-    /// gives up: requests that had not started are called back with `Cancelled`, and what the kernel
-    /// still holds is leaked.
+    /// Takes no more requests and finishes those that were accepted. What is not done at the
+    /// deadline is cancelled, and what does not come back within a quarter of a second after that
+    /// is leaked.
     pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         self.close(deadline)
     }
@@ -35,29 +36,30 @@ impl Engine {
     fn close(&mut self, deadline: Duration) -> ShutdownReport {
         self.intake.closing = true;
         let mut report = ShutdownReport::default();
-        let end = Instant::now().checked_add(deadline);
-        while self.in_flight() > 0 {
-            let left =
-                end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                break;
-            }
-            match self.turn(Wait::For { at_least: 1, timeout: left }) {
-                Ok((tick, _)) => report.drained += tick.completed,
-                Err(_) => break,
-            }
-        }
-        while let Some(id) = self.intake.queue.pop_front() {
-            let why = "the engine shut down before it was started";
-            let error = Error::refused(ErrorKind::Cancelled, "shutdown", why);
-            report.drained += 1;
-            report.cancelled += 1;
-            if self.intake.call_back(id, Err(error)).is_err() {
-                self.intake.metrics.callback_panics += 1;
-            }
+        self.turn_until_empty(deadline, &mut report);
+        if self.in_flight() > 0 {
+            self.intake.cancel_all();
+            self.turn_until_empty(CANCEL_GRACE, &mut report);
         }
         report.leaked = self.in_flight();
         report
+    }
+
+    /// Turns until nothing is in flight, the time is over or the backend has failed.
+    fn turn_until_empty(&mut self, limit: Duration, report: &mut ShutdownReport) {
+        let end = Instant::now().checked_add(limit);
+        while self.in_flight() > 0 {
+            let left =
+                end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            // At least one turn, also with no time: it gives up what waits in the queue.
+            let turn = self.turn(Wait::For { at_least: 1, timeout: left });
+            let Ok(turn) = turn else { break };
+            report.drained += turn.tick.completed;
+            report.cancelled += turn.cancelled;
+            if left.is_zero() {
+                break;
+            }
+        }
     }
 }
 
@@ -69,8 +71,9 @@ impl Drop for Engine {
             unsafe { ManuallyDrop::drop(&mut self.backend) };
             return;
         }
-        // The kernel may still write to the buffers and use the files of what is in flight: the table
-        // that owns them, the pool, the registered files and the backend itself live on for ever.
+        // The kernel may still write to the buffers and use the files of what is in flight: the
+        // table that owns them, the pool, the registered files and the backend itself live on for
+        // ever.
         std::mem::forget(std::mem::replace(&mut self.intake.inflight, InFlight::new(0)));
         std::mem::forget(self.intake.arena.take());
         std::mem::forget(std::mem::take(&mut self.files));

@@ -1,127 +1,48 @@
-//! The engine trait: what carries requests to the kernel and completions back. `uring` and `threads`
-//! implement it with the same functions in the same order; `engine` drives one of them without
-//! knowing which.
+//! The engine trait: what carries requests to the kernel and completions back. `uring` and
+//! `threads` implement it with the same functions in the same order; `engine` drives one of them
+//! without knowing which.
 //!
 //! # The contract
 //!
 //! A backend is a mailbox between one thread (the engine's) and the kernel.
 //!
-//! 1. **Batches.** [`stage`](Backend::stage) takes requests from the front of a batch and answers how
-//!    many. It makes no system call, never blocks, and starts nothing that may not be undone: work
-//!    may begin at once or at the next [`enter`](Backend::enter), which must begin all of it.
-//! 2. **Once.** Each staged request yields exactly one [`Completion`] with its id, in any order, from
-//!    an `enter` at or after its staging; never from `stage`. No completion comes without a request.
+//! 1. **Batches.** [`stage`](Backend::stage) takes requests from the front of a batch and answers
+//!    how many. It makes no system call, never blocks, and starts nothing that may not be undone:
+//!    work may begin at once or at the next [`enter`](Backend::enter), which must begin all of it.
+//! 2. **Once.** Each staged request yields exactly one [`Completion`] with its id, in any order,
+//!    from an `enter` at or after its staging; never from `stage`. No completion comes without a
+//!    request.
 //! 3. **Raw.** A completion's result is what the one system call answered: a count of bytes, or a
-//!    negative errno. Short transfers, EINTR and EAGAIN are passed on; finishing them is the engine's
-//!    part, so that it means the same on every backend.
+//!    negative errno. Short transfers, EINTR and EAGAIN are passed on; finishing them is the
+//!    engine's part, so that it means the same on every backend.
 //! 4. **No order.** Requests of one batch may run in any order and at the same time. A sync covers
 //!    the writes whose completions were yielded before it was staged, and no others for certain.
 //! 5. **Waiting.** `enter` returns when at least the asked number of completions was yielded by it,
 //!    when the timeout has passed, or early for a reason of its own (a signal): the caller looks at
 //!    what came. It is never asked to wait for more than is in flight.
-//! 6. **Bounds.** The engine keeps no more in flight than the depth that the backend was made for, and
-//!    the vector of completions has room for as many: nothing allocates, nothing overflows.
-//! 7. **Memory.** From `stage` to the completion the request's memory and file belong to the backend.
-//!    Dropping a backend waits for what is in flight, or leaks what the kernel may still touch; the
-//!    engine drops one only when nothing is in flight, and otherwise forgets it.
-//! 8. **Failure.** An error of `enter` means that the backend as a whole is broken: no more
+//! 6. **Bounds.** The engine keeps no more in flight than the depth that the backend was made for,
+//!    and the vector of completions has room for as many: nothing allocates, nothing overflows.
+//! 7. **Cancel.** [`cancel`](Backend::cancel) asks for a staged request to be given up. Its
+//!    completion comes all the same: `-ECANCELED` if it had not begun, `-EINTR` if it was stopped
+//!    in the middle, or whatever it came to. Makes no system call; it acts by the next `enter`.
+//! 8. **Memory.** From `stage` to the completion the request's memory and file belong to the
+//!    backend. Dropping a backend waits for what is in flight, or leaks what the kernel may still
+//!    touch; the engine drops one only when nothing is in flight, and otherwise forgets it.
+//! 9. **Failure.** An error of `enter` means that the backend as a whole is broken: no more
 //!    completions are to be expected. A request's failure is its completion's result.
 
+mod call;
+mod request;
 mod threads;
 mod uring;
 
+pub use request::{Completion, Request, RequestFile, RequestKind};
 pub(crate) use threads::Threads;
 pub(crate) use uring::Uring;
 
 use crate::error::Error;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
-
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestKind {
-    /// Nothing.
-    Nop,
-    /// One pread(2).
-    Read,
-    /// One pwrite(2).
-    Write,
-    /// One fsync(2).
-    Sync,
-    /// One fdatasync(2).
-    SyncData,
-}
-
-impl RequestKind {
-    /// What messages call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nop => "nop",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Sync => "sync",
-            Self::SyncData => "sync data of",
-        }
-    }
-}
-
-/// Which file a request means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestFile {
-    /// None.
-    None,
-    /// A descriptor, open until the completion.
-    Fd(RawFd),
-    /// A slot of the backend's registered files, filled until the completion.
-    Slot(u32),
-}
-
-/// One system call to make, in the backend's terms.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// Comes back in the completion.
-    pub id: u64,
-    /// What to do.
-    pub kind: RequestKind,
-    /// On which file.
-    pub file: RequestFile,
-    /// Offset in the file in bytes.
-    pub offset: u64,
-    /// Memory of `len` bytes to transfer to or from; dangling if `len` is 0.
-    pub address: *mut u8,
-    /// Bytes.
-    pub len: u32,
-    /// The registered piece of memory that holds `address..address + len`.
-    pub fixed_buffer: Option<u16>,
-}
-
-// SAFETY: a request is a description. Whoever carries it out relies on the contract: the memory
-// behind `address` belongs to the backend, whichever of its threads that is.
-unsafe impl Send for Request {}
-
-impl Request {
-    /// A request without file and memory.
-    pub(crate) fn without_file(kind: RequestKind) -> Self {
-        Self {
-            id: 0,
-            kind,
-            file: RequestFile::None,
-            offset: 0,
-            address: std::ptr::null_mut(),
-            len: 0,
-            fixed_buffer: None,
-        }
-    }
-}
-
-/// What became of one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Completion {
-    /// The request's.
-    pub id: u64,
-    /// A count of bytes, or a negative errno.
-    pub result: i32,
-}
 
 /// For how many completions to wait, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +69,15 @@ impl Wait {
         }
     }
 
+    /// The same wait, for no longer than `limit`.
+    pub(crate) fn no_longer_than(self, limit: Duration) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::AtLeast(at_least) => Self::For { at_least, timeout: limit },
+            Self::For { at_least, timeout } => Self::For { at_least, timeout: timeout.min(limit) },
+        }
+    }
+
     /// The same wait for at most `count`.
     pub(crate) fn capped(self, count: u32) -> Self {
         match self {
@@ -171,7 +101,8 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// The name that `--ioengine` and reports use.
     fn name(&self) -> &'static str;
 
-    /// System calls that it made to move batches: `io_uring_enter`, or wake-ups and waits of helpers.
+    /// System calls that it made to move batches: `io_uring_enter`, or wake-ups and waits of
+    /// helpers.
     fn enters(&self) -> u64;
 
     /// Registers memory, so that requests may name its pieces by their index in `pieces`.
@@ -201,6 +132,10 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// Until its completion was yielded, each request's file stays open, its slot filled and its
     /// memory valid, and nobody else touches that memory (for a write: changes it).
     unsafe fn stage(&mut self, batch: &[Request]) -> usize;
+
+    /// Asks for a staged request to be given up; one that has completed is passed over. Asked at
+    /// most once per request.
+    fn cancel(&mut self, id: u64);
 
     /// Begins what is staged, waits, and appends completions.
     ///

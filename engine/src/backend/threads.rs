@@ -6,17 +6,17 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! Helpers and the engine sleep by the same rule. The sleeper, under the lock, first announces itself
-//! (`sleepers` or `wanted`), fences, and looks at the queue once more before it waits. The waker
-//! first pushes to the queue, fences, and then looks for the announcement. With both fences SeqCst at
-//! least one side sees the other: the sleeper finds the entry, or the waker finds the sleeper and
-//! takes the lock, which it gets only when the sleeper waits.
+//! Helpers and the engine sleep by the same rule. The sleeper, under the lock, first announces
+//! itself (`sleepers` or `wanted`), fences, and looks at the queue once more before it waits. The
+//! waker first pushes to the queue, fences, and then looks for the announcement. With both fences
+//! SeqCst at least one side sees the other: the sleeper finds the entry, or the waker finds the
+//! sleeper and takes the lock, which it gets only when the sleeper waits.
 
-use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
+use super::call::perform;
+use super::{Backend, Completion, Memory, Request, Wait};
 use crate::error::{Error, ErrorKind};
 use crossbeam_queue::ArrayQueue;
-use rustix::io::Errno;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -31,6 +31,10 @@ struct Shared {
     sleepers: AtomicU32,
     /// For how many completions the engine sleeps; 0 while it is awake.
     wanted: AtomicU32,
+    /// Requests to be given up, and how many they are: helpers look into the list only when there
+    /// are any.
+    cancelled: Mutex<Vec<u64>>,
+    cancelled_count: AtomicU32,
     closing: AtomicBool,
     helpers_lock: Mutex<()>,
     work_came: Condvar,
@@ -55,6 +59,9 @@ impl Threads {
             completions: ArrayQueue::new(depth as usize),
             sleepers: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
+            // A request is cancelled at most once, and leaves the list with its completion.
+            cancelled: Mutex::new(Vec::with_capacity(depth as usize)),
+            cancelled_count: AtomicU32::new(0),
             closing: AtomicBool::new(false),
             helpers_lock: Mutex::new(()),
             work_came: Condvar::new(),
@@ -113,8 +120,8 @@ impl Threads {
     }
 }
 
-// SAFETY: a helper touches a request's memory only inside its system call, and pushes the completion
-// after it. The drop joins the helpers, so nothing touches memory after it.
+// SAFETY: a helper touches a request's memory only inside its system call, and pushes the
+// completion after it. The drop joins the helpers, so nothing touches memory after it.
 unsafe impl Backend for Threads {
     fn name(&self) -> &'static str {
         "threads"
@@ -147,12 +154,20 @@ unsafe impl Backend for Threads {
         batch.len()
     }
 
+    fn cancel(&mut self, id: u64) {
+        let mut cancelled = self.shared.cancelled();
+        cancelled.push(id);
+        self.shared.count_cancelled(&cancelled);
+    }
+
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
         self.shared.wake_helpers(&mut self.enters);
         if self.shared.completions.len() < wait.at_least() as usize {
             self.sleep(wait);
         }
+        let before = completions.len();
         completions.extend(std::iter::from_fn(|| self.shared.completions.pop()));
+        self.shared.forget_cancelled(&completions[before..]);
         Ok(())
     }
 }
@@ -163,8 +178,8 @@ impl Drop for Threads {
         drop(lock(&self.shared.helpers_lock));
         self.shared.work_came.notify_all();
         for helper in self.helpers.drain(..) {
-            // A helper runs no code of the caller's, so it does not panic; if it did, its request is
-            // lost already and there is nobody to tell.
+            // A helper runs no code of the caller's, so it does not panic; if it did, its request
+            // is lost already and there is nobody to tell.
             let _ = helper.join();
         }
     }
@@ -190,9 +205,39 @@ impl Shared {
     /// A helper's life.
     fn help(&self) {
         while let Some(request) = self.next_request() {
-            let result = perform(&request);
+            let result = if self.is_cancelled(request.id) {
+                -libc::ECANCELED
+            } else {
+                // SAFETY: the contract of `stage`: until the completion, which is pushed below, the
+                // file is open and the memory is the backend's.
+                unsafe { perform(&request) }
+            };
             self.finish(Completion { id: request.id, result });
         }
+    }
+
+    fn cancelled(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_cancelled(&self, cancelled: &[u64]) {
+        // Relaxed: a helper that misses the count begins the request, as if asked a moment later.
+        let count = u32::try_from(cancelled.len()).unwrap_or(u32::MAX);
+        self.cancelled_count.store(count, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self, id: u64) -> bool {
+        self.cancelled_count.load(Ordering::Relaxed) > 0 && self.cancelled().contains(&id)
+    }
+
+    /// Takes completed requests off the list.
+    fn forget_cancelled(&self, completions: &[Completion]) {
+        if self.cancelled_count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut cancelled = self.cancelled();
+        cancelled.retain(|id| completions.iter().all(|completion| completion.id != *id));
+        self.count_cancelled(&cancelled);
     }
 
     /// The next request, after some sleep if there is none; `None` when the pool closes.
@@ -236,48 +281,4 @@ fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
 
 fn wait_for<'a>(condvar: &Condvar, lock: MutexGuard<'a, ()>) -> MutexGuard<'a, ()> {
     condvar.wait(lock).unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Makes the one system call that a request stands for.
-fn perform(request: &Request) -> i32 {
-    let RequestFile::Fd(fd) = request.file else {
-        debug_assert_eq!(request.kind, RequestKind::Nop, "only a no-op has no descriptor");
-        return 0;
-    };
-    let answer = match request.kind {
-        RequestKind::Nop => Ok(0),
-        RequestKind::Read => read(request, borrow(fd)),
-        RequestKind::Write => write(request, borrow(fd)),
-        RequestKind::Sync => rustix::fs::fsync(borrow(fd)).map(|()| 0),
-        RequestKind::SyncData => rustix::fs::fdatasync(borrow(fd)).map(|()| 0),
-    };
-    match answer {
-        // A transfer is at most a `u32` long, and the kernel cuts it to less than 2^31.
-        Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
-        Err(errno) => -errno.raw_os_error(),
-    }
-}
-
-fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: the contract of `stage`: the descriptor stays open until the completion, which is
-    // pushed after the last use of this borrow.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
-fn read(request: &Request, fd: BorrowedFd<'_>) -> Result<usize, Errno> {
-    if request.len == 0 {
-        return Ok(0);
-    }
-    // SAFETY: the contract of `stage`: the memory is valid and ours alone until the completion.
-    let memory = unsafe { std::slice::from_raw_parts_mut(request.address, request.len as usize) };
-    rustix::io::pread(fd, memory, request.offset)
-}
-
-fn write(request: &Request, fd: BorrowedFd<'_>) -> Result<usize, Errno> {
-    if request.len == 0 {
-        return Ok(0);
-    }
-    // SAFETY: the contract of `stage`: the memory is valid and unchanged until the completion.
-    let memory = unsafe { std::slice::from_raw_parts(request.address, request.len as usize) };
-    rustix::io::pwrite(fd, memory, request.offset)
 }

@@ -1,40 +1,53 @@
-//! The backend on io_uring: one submission entry per request, one `io_uring_enter` per batch. Made by
-//! `select`, driven by `engine`; never retries a request and never decides how many are in flight.
+//! The backend on io_uring: one submission entry per request, one `io_uring_enter` per batch. Made
+//! by `select`, driven by `engine`; never retries a request and never decides how many are in
+//! flight.
 
+use super::call::perform;
 use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::config::SqPoll;
 use crate::error::{Error, ErrorKind};
-use iomill_ring::{Builder, FsyncFlags, GivenUp, Opcode, Ring, Sqe, Target, op};
+use iomill_ring::op::{FileAdvice, SyncRangeFlags};
+use iomill_ring::{Builder, FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 
 /// So often in a row the kernel may say that it has no memory for requests while nothing completes.
 const STALLS_MAX: u32 = 1000;
+/// Marks the completions of our own cancels. No request has this id: its lower half is no slot.
+const INTERNAL: u64 = u64::MAX;
 /// What the engine cannot do without; all of it is there since Linux 5.6.
-const NEEDED: [Opcode; 6] = [
+const NEEDED: [Opcode; 9] = [
     Opcode::NOP,
     Opcode::READ,
     Opcode::WRITE,
     Opcode::READ_FIXED,
     Opcode::WRITE_FIXED,
+    Opcode::READV,
+    Opcode::WRITEV,
     Opcode::FSYNC,
+    Opcode::ASYNC_CANCEL,
 ];
 
 /// A ring and what the kernel would not give it.
 #[derive(Debug)]
 pub(crate) struct Uring {
     ring: Ring,
+    probe: Probe,
+    /// Requests that the running kernel cannot take through the ring: made as plain system calls at
+    /// the next `enter`. Empty on a new kernel.
+    aside: Vec<Request>,
     stalls: u32,
 }
 
 impl Uring {
-    /// Sets up a ring for `depth` requests in flight and sends a no-op through it: a policy may allow
-    /// the set-up and forbid the rest.
+    /// Sets up a ring for `depth` requests in flight and sends a no-op through it: a policy may
+    /// allow the set-up and forbid the rest.
     pub(crate) fn new(depth: u32, sqpoll: Option<SqPoll>) -> Result<Self, Error> {
         let what = "set up io_uring";
         let describe = |error: iomill_ring::Error| Error::backend(what, &error);
-        // Each request in flight can complete before we look: room for all, so nothing overflows.
-        let entries = depth.next_power_of_two();
+        // Each request in flight and the cancel of each can complete before we look: room for all,
+        // so nothing overflows.
+        let entries = (2 * depth).next_power_of_two();
         let mut builder = Builder::new(entries).cq_entries(entries);
         if let Some(SqPoll { idle, cpu }) = sqpoll {
             builder = builder.sqpoll(iomill_ring::SqPoll { idle, cpu });
@@ -53,7 +66,8 @@ impl Uring {
         while ring.completions().next().is_none() {
             ring.submit_and_wait(1).map_err(describe)?;
         }
-        Ok(Self { ring, stalls: 0 })
+        let aside = Vec::with_capacity(depth as usize);
+        Ok(Self { ring, probe, aside, stalls: 0 })
     }
 
     /// What the set-up had to do without.
@@ -61,25 +75,23 @@ impl Uring {
         self.ring.given_up()
     }
 
-    /// One request as a submission entry.
-    #[inline]
-    fn entry(request: &Request) -> Sqe {
-        let Request { address, len, offset, .. } = *request;
-        let file = match request.file {
-            RequestFile::Fd(fd) => Target::Fd(fd),
-            RequestFile::Slot(slot) => Target::Fixed(slot),
-            RequestFile::None => Target::Fd(-1),
-        };
-        let sqe = match (request.kind, request.fixed_buffer) {
-            (RequestKind::Read, None) => op::read(file, address, len, offset),
-            (RequestKind::Read, Some(index)) => op::read_fixed(file, address, len, offset, index),
-            (RequestKind::Write, None) => op::write(file, address, len, offset),
-            (RequestKind::Write, Some(index)) => op::write_fixed(file, address, len, offset, index),
-            (RequestKind::Sync, _) => op::fsync(file, FsyncFlags::empty()),
-            (RequestKind::SyncData, _) => op::fsync(file, FsyncFlags::DATASYNC),
-            (RequestKind::Nop, _) => op::nop(),
-        };
-        sqe.with_user_data(request.id)
+    /// The operations that have to be made as plain system calls here, with the version that
+    /// changes it.
+    pub(crate) fn aside_kinds(&self) -> impl Iterator<Item = Opcode> + '_ {
+        let all = [
+            Opcode::SYNC_FILE_RANGE,
+            Opcode::FALLOCATE,
+            Opcode::FTRUNCATE,
+            Opcode::FADVISE,
+            Opcode::OPENAT,
+            Opcode::CLOSE,
+            Opcode::STATX,
+            Opcode::RENAMEAT,
+            Opcode::UNLINKAT,
+            Opcode::MKDIRAT,
+            Opcode::LINKAT,
+        ];
+        all.into_iter().filter(|opcode| !self.probe.supports(*opcode))
     }
 }
 
@@ -98,8 +110,8 @@ unsafe impl Backend for Uring {
         let slices: Vec<IoSlice<'_>> = pieces
             .iter()
             .map(|(start, len_bytes)| {
-                // SAFETY: the caller vouches that the memory is mapped. The slice is only an address
-                // and a length to the kernel; nobody reads through it here.
+                // SAFETY: the caller vouches that the memory is mapped. The slice is only an
+                // address and a length to the kernel; nobody reads through it here.
                 IoSlice::new(unsafe { std::slice::from_raw_parts(start.as_ptr(), *len_bytes) })
             })
             .collect();
@@ -122,8 +134,13 @@ unsafe impl Backend for Uring {
     #[inline]
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
         for (index, request) in batch.iter().enumerate() {
+            let sqe = entry(request);
+            if !self.probe.supports(sqe.opcode) {
+                self.aside.push(*request);
+                continue;
+            }
             // SAFETY: the caller vouches for the request's file and memory until its completion.
-            if unsafe { self.ring.push(&Self::entry(request)) }.is_err() {
+            if unsafe { self.ring.push(&sqe) }.is_err() {
                 return index;
             }
         }
@@ -131,7 +148,22 @@ unsafe impl Backend for Uring {
     }
 
     #[inline]
+    fn cancel(&mut self, id: u64) {
+        // What was set aside is not in the ring, and is done by the next `enter` anyway.
+        let sqe = op::cancel(Matching::user_data(id)).with_user_data(INTERNAL);
+        // SAFETY: a cancel names no memory and no file.
+        let pushed = unsafe { self.ring.push(&sqe) };
+        assert!(pushed.is_ok(), "the queue has room for each request and its cancel");
+    }
+
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
+        let wait = if self.aside.is_empty() {
+            wait
+        } else {
+            self.make_aside(completions);
+            // Something has come: the caller gets it before anything is waited for.
+            Wait::None
+        };
         let entered = match wait {
             Wait::None => self.ring.submit(),
             Wait::AtLeast(at_least) => self.ring.submit_and_wait(at_least),
@@ -139,7 +171,11 @@ unsafe impl Backend for Uring {
         };
         let before = completions.len();
         let arrived = self.ring.completions();
-        completions.extend(arrived.map(|cqe| Completion { id: cqe.user_data, result: cqe.res }));
+        completions.extend(
+            arrived
+                .filter(|cqe| cqe.user_data != INTERNAL)
+                .map(|cqe| Completion { id: cqe.user_data, result: cqe.res }),
+        );
         if entered.is_ok() || completions.len() > before {
             self.stalls = 0;
         }
@@ -151,6 +187,17 @@ unsafe impl Backend for Uring {
 }
 
 impl Uring {
+    /// Makes the plain system calls.
+    #[cold]
+    fn make_aside(&mut self, completions: &mut Vec<Completion>) {
+        for request in self.aside.drain(..) {
+            // SAFETY: the contract of `stage`: until the completion, which is appended here, the
+            // file is open and the memory is the backend's.
+            let result = unsafe { perform(&request) };
+            completions.push(Completion { id: request.id, result });
+        }
+    }
+
     /// An `enter` that did nothing is repeated by the next tick; one that never will do anything is
     /// an error.
     #[cold]
@@ -165,5 +212,71 @@ impl Uring {
             }
             _ => Err(Error::backend("drive io_uring", error)),
         }
+    }
+}
+
+/// One request as a submission entry.
+#[inline]
+fn entry(request: &Request) -> Sqe {
+    let Request { address, len, offset, flags, .. } = *request;
+    let file = match request.file {
+        RequestFile::Fd(fd) => Target::Fd(fd),
+        RequestFile::Slot(slot) => Target::Fixed(slot),
+        RequestFile::None => Target::Fd(op::CURRENT_DIRECTORY),
+    };
+    let sqe = match (request.kind, request.fixed_buffer) {
+        (RequestKind::Read, None) => op::read(file, address, len, offset),
+        (RequestKind::Read, Some(index)) => op::read_fixed(file, address, len, offset, index),
+        (RequestKind::Write, None) => op::write(file, address, len, offset),
+        (RequestKind::Write, Some(index)) => op::write_fixed(file, address, len, offset, index),
+        _ => return rarer_entry(request, file).with_user_data(request.id),
+    };
+    Sqe { op_flags: flags, ..sqe }.with_user_data(request.id)
+}
+
+/// As `entry`, for what is not on the hot path.
+fn rarer_entry(request: &Request, file: Target) -> Sqe {
+    let Request { address, len, offset, flags, second, .. } = *request;
+    match request.kind {
+        RequestKind::ReadVectored => op::readv(file, address.cast_const().cast(), len, offset),
+        RequestKind::WriteVectored => op::writev(file, address.cast_const().cast(), len, offset),
+        RequestKind::Sync => op::fsync(file, FsyncFlags::empty()),
+        RequestKind::SyncData => op::fsync(file, FsyncFlags::DATASYNC),
+        RequestKind::SyncRange => {
+            op::sync_file_range(file, offset, len, SyncRangeFlags::from_bits_retain(flags))
+        }
+        RequestKind::Allocate => op::fallocate(file, flags, offset, second),
+        RequestKind::Truncate => op::ftruncate(file, offset),
+        RequestKind::Advise => op::fadvise(file, offset, len, FileAdvice(flags)),
+        RequestKind::Close => op::close(len.cast_signed()),
+        _ => name_entry(request, file),
+    }
+}
+
+/// As `entry`, for what is done to names. Filled field by field: the paths are addresses here,
+/// whose strings belong to the operation in flight.
+fn name_entry(request: &Request, file: Target) -> Sqe {
+    let Request { address, len, flags, second, .. } = *request;
+    let Target::Fd(directory) = file else {
+        unreachable!("operations on names never use a registered file");
+    };
+    let opcode = match request.kind {
+        RequestKind::Open => Opcode::OPENAT,
+        RequestKind::Stat => Opcode::STATX,
+        RequestKind::Rename => Opcode::RENAMEAT,
+        RequestKind::Unlink => Opcode::UNLINKAT,
+        RequestKind::MakeDirectory => Opcode::MKDIRAT,
+        RequestKind::Link => Opcode::LINKAT,
+        _ => return op::nop(),
+    };
+    // Two-name operations keep the second directory in the length's place, and ours are the same.
+    let two_names = matches!(request.kind, RequestKind::Rename | RequestKind::Link);
+    Sqe {
+        fd: directory,
+        addr: address.expose_provenance() as u64,
+        off: second,
+        len: if two_names { directory.cast_unsigned() } else { len },
+        op_flags: flags,
+        ..Sqe::new(opcode)
     }
 }

@@ -1,6 +1,6 @@
-//! The memory of a pool of buffers, and the guard that hands out one of them. Made by `engine`; freed
-//! when the engine and every buffer are gone, and never while the kernel may still write to it:
-//! an operation in flight owns its buffer.
+//! The memory of a pool of buffers, and the guard that hands out one of them. Made by `engine`;
+//! freed when the engine and every buffer are gone, and never while the kernel may still write to
+//! it: an operation in flight owns its buffer.
 
 use super::free_list::FreeList;
 use crate::error::{Error, ErrorKind};
@@ -47,8 +47,8 @@ impl Arena {
             )
         };
         let protection = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a fresh address is asked for, so no existing memory is replaced, and only our drop
-        // releases it.
+        // SAFETY: a fresh address is asked for, so no existing memory is replaced, and only our
+        // drop releases it.
         let base = unsafe {
             mmap_anonymous(std::ptr::null_mut(), len_bytes, protection, MapFlags::PRIVATE)
         }
@@ -93,8 +93,8 @@ impl Arena {
 impl Drop for Arena {
     fn drop(&mut self) {
         let len_bytes = self.stride_bytes * self.count as usize;
-        // SAFETY: base and length are those of `mmap_anonymous`. Each buffer holds a reference to the
-        // arena, so none is left, and operations in flight own their buffers.
+        // SAFETY: base and length are those of `mmap_anonymous`. Each buffer holds a reference to
+        // the arena, so none is left, and operations in flight own their buffers.
         let unmapped = unsafe { munmap(self.base.as_ptr().cast(), len_bytes) };
         debug_assert!(unmapped.is_ok(), "munmap of our own mapping fails only on a bad address");
     }

@@ -13,8 +13,8 @@ pub(crate) struct FreeList {
     /// Upper half: how often the top changed; lower half: the top number plus one, or `END`.
     ///
     /// The count makes a stale compare-and-swap fail. Without it, thread A could read top = 1 and
-    /// next = 2, lose the processor while B takes 1 and 2 and gives 1 back, and then install 2, which
-    /// B still owns. With it, A would have to sleep for exactly 2^32 changes.
+    /// next = 2, lose the processor while B takes 1 and 2 and gives 1 back, and then install 2,
+    /// which B still owns. With it, A would have to sleep for exactly 2^32 changes.
     top: AtomicU64,
     /// For each free number the one below it plus one, or `END`.
     below: Box<[AtomicU32]>,
@@ -82,7 +82,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn behaves_like_a_plain_stack(count in 0_u32..20, steps in prop::collection::vec(any::<(bool, u8)>(), 0..200)) {
+        fn behaves_like_a_plain_stack(
+            count in 0_u32..20, steps in prop::collection::vec(any::<(bool, u8)>(), 0..200)
+        ) {
             let list = FreeList::full(count);
             let mut naive: Vec<u32> = (0..count).rev().collect();
             let mut taken = Vec::new();

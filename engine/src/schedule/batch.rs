@@ -5,14 +5,42 @@ const BATCH_MIN: u32 = 4;
 /// The gain of a larger batch is gone here.
 const BATCH_MAX: u32 = 32;
 
-/// The largest batch at a window of `depth`: a quarter of it.
+/// The size of the next batch, from what became of the last one.
 ///
-/// A device finishes many requests at once, one interrupt for all. If all their successors went down
-/// in one call, the kernel would hold them back until the last one is prepared, about a microsecond
-/// each, while the device runs dry: at depth 64, 4 KiB direct reads lose a tenth of their rate to that.
-/// In quarters the device has work after the first one.
-pub(crate) fn batch_limit(depth: u32) -> u32 {
-    (depth / 4).clamp(BATCH_MIN, BATCH_MAX)
+/// A device finishes many requests at once, one interrupt for all. If all their successors went
+/// down in one call, the kernel would hold them back until the last one is prepared, about a
+/// microsecond each, while the device runs dry: at depth 64, 4 KiB direct reads lose a tenth of
+/// their rate to that. In quarters of the window the device has work after the first one.
+///
+/// Requests that complete inside the call (reads of cached pages) leave no device waiting: then
+/// only the price of the call counts, and batches are as large as is useful.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Batch {
+    quarter: u32,
+    limit: u32,
+}
+
+impl Batch {
+    /// For a window of `depth`.
+    pub(crate) fn new(depth: u32) -> Self {
+        let quarter = (depth / 4).clamp(BATCH_MIN, BATCH_MAX);
+        Self { quarter, limit: quarter }
+    }
+
+    /// The most requests that the next call may hand over.
+    #[inline]
+    pub(crate) fn limit(self) -> u32 {
+        self.limit
+    }
+
+    /// After a call: how many requests it handed over, and how many are with the backend now that
+    /// its completions were reaped.
+    #[inline]
+    pub(crate) fn observe(&mut self, handed_over: u32, in_flight: u32) {
+        if handed_over > 0 {
+            self.limit = if in_flight == 0 { BATCH_MAX } else { self.quarter };
+        }
+    }
 }
 
 #[cfg(test)]
@@ -21,7 +49,18 @@ mod tests {
 
     #[test]
     fn a_batch_is_a_quarter_of_the_window_within_its_bounds() {
-        let limits = [1, 4, 16, 32, 64, 128, 4096].map(batch_limit);
+        let limits = [1, 4, 16, 32, 64, 128, 4096].map(|depth| Batch::new(depth).limit());
         assert_eq!(limits, [4, 4, 4, 8, 16, 32, 32]);
+    }
+
+    #[test]
+    fn batches_grow_while_requests_complete_inside_the_call_and_shrink_when_a_device_works() {
+        let mut batch = Batch::new(32);
+        batch.observe(8, 0);
+        assert_eq!(batch.limit(), 32);
+        batch.observe(0, 5);
+        assert_eq!(batch.limit(), 32, "a call that handed nothing over says nothing");
+        batch.observe(32, 1);
+        assert_eq!(batch.limit(), 8);
     }
 }

@@ -1,8 +1,10 @@
-//! Which accepted requests go to the backend, and when: decisions only. Nothing here does I/O, reads a
-//! clock or knows a backend.
+//! Which accepted requests go to the backend, and when: decisions only. Nothing here does I/O,
+//! reads a clock or knows a backend.
 
 mod batch;
+mod deadlines;
 mod window;
 
-pub(crate) use batch::batch_limit;
+pub(crate) use batch::Batch;
+pub(crate) use deadlines::Deadlines;
 pub(crate) use window::Window;

@@ -1,8 +1,11 @@
-//! Random programs on a backend that cuts transfers short, says EINTR and EAGAIN, and completes in any
-//! order: the outcome must be that of a plain array of bytes.
+//! Random programs on a backend that cuts transfers short, says EINTR and EAGAIN, and completes in
+//! any order: the outcome must be that of a plain array of bytes.
 
 use iomill_engine::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind};
-use iomill_engine::{Config, Engine, Error, File, Nop, Read, Sync, Wait, Write};
+use iomill_engine::{
+    BufferList, Config, Engine, Error, File, Nop, Read, ReadVectored, Sync, Wait, Write,
+    WriteVectored,
+};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
@@ -33,6 +36,9 @@ impl Faulty {
             _ => {}
         }
         let RequestFile::Fd(fd) = request.file else { return 0 };
+        if matches!(request.kind, RequestKind::ReadVectored | RequestKind::WriteVectored) {
+            return self.perform_vectored(request, fd);
+        }
         // At least one byte, so that the end of the file is not invented.
         let len = 1 + self.random(request.len.max(1) as usize);
         let len = len.min(request.len as usize);
@@ -43,6 +49,30 @@ impl Faulty {
             // SAFETY: as above.
             RequestKind::Write => unsafe { libc::pwrite(fd, request.address.cast(), len, offset) },
             _ => 0,
+        };
+        assert!(answer >= 0, "{}", std::io::Error::last_os_error());
+        i32::try_from(answer).unwrap()
+    }
+
+    /// Moves a random part of a vector, which ends anywhere in any of its pieces.
+    fn perform_vectored(&mut self, request: &Request, fd: i32) -> i32 {
+        let vector = request.address.cast_const().cast::<libc::iovec>();
+        // SAFETY: the engine vouches for the vector until the completion.
+        let pieces = unsafe { std::slice::from_raw_parts(vector, request.len as usize) };
+        let total: usize = pieces.iter().map(|piece| piece.iov_len).sum();
+        let mut left = (1 + self.random(total.max(1))).min(total);
+        let mut cut = pieces.to_vec();
+        for piece in &mut cut {
+            piece.iov_len = piece.iov_len.min(left);
+            left -= piece.iov_len;
+        }
+        let count = i32::try_from(cut.len()).unwrap();
+        let offset = libc::off_t::try_from(request.offset).unwrap();
+        let answer = match request.kind {
+            // SAFETY: the pieces are parts of what the engine vouches for.
+            RequestKind::ReadVectored => unsafe { libc::preadv(fd, cut.as_ptr(), count, offset) },
+            // SAFETY: as above.
+            _ => unsafe { libc::pwritev(fd, cut.as_ptr(), count, offset) },
         };
         assert!(answer >= 0, "{}", std::io::Error::last_os_error());
         i32::try_from(answer).unwrap()
@@ -78,6 +108,8 @@ unsafe impl Backend for Faulty {
         taken
     }
 
+    fn cancel(&mut self, _id: u64) {}
+
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
         self.enters += 1;
         let mut count = self.random(self.staged.len() + 1);
@@ -94,8 +126,25 @@ unsafe impl Backend for Faulty {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Read { offset: u16, len: u16 },
-    Write { offset: u16, len: u16, fill: u8 },
+    Read {
+        offset: u16,
+        len: u16,
+    },
+    Write {
+        offset: u16,
+        len: u16,
+        fill: u8,
+    },
+    /// The same as a vector of three buffers.
+    WriteVectored {
+        offset: u16,
+        len: u16,
+        fill: u8,
+    },
+    ReadVectored {
+        offset: u16,
+        len: u16,
+    },
     Sync,
     Nop,
 }
@@ -108,6 +157,9 @@ fn step() -> impl Strategy<Value = Step> {
             len,
             fill
         }),
+        (0_u16..20_000, 0_u16..=4096).prop_map(|(offset, len)| Step::ReadVectored { offset, len }),
+        (0_u16..20_000, 0_u16..=4096, any::<u8>())
+            .prop_map(|(offset, len, fill)| Step::WriteVectored { offset, len, fill }),
         Just(Step::Sync),
         Just(Step::Nop),
     ]
@@ -116,12 +168,14 @@ fn step() -> impl Strategy<Value = Step> {
 /// Carries a step out on the array; answers what a read must bring.
 fn model(bytes: &mut Vec<u8>, step: &Step) -> Vec<u8> {
     match *step {
-        Step::Read { offset, len } => {
+        Step::Read { offset, len } | Step::ReadVectored { offset, len } => {
             let begin = usize::from(offset).min(bytes.len());
             let end = (begin + usize::from(len)).min(bytes.len());
             bytes[begin..end].to_vec()
         }
-        Step::Write { offset, len, fill } if len > 0 => {
+        Step::Write { offset, len, fill } | Step::WriteVectored { offset, len, fill }
+            if len > 0 =>
+        {
             let (begin, end) = (usize::from(offset), usize::from(offset) + usize::from(len));
             bytes.resize(bytes.len().max(end), 0);
             bytes[begin..end].fill(fill);
@@ -162,6 +216,33 @@ fn submit(
                 })
                 .unwrap();
         }
+        Step::ReadVectored { offset, len } => {
+            let buffers = thirds(engine, len, 0);
+            engine
+                .submit(
+                    ReadVectored { file, offset: u64::from(offset), buffers },
+                    move |done, _| {
+                        let bytes = done.result.unwrap() as usize;
+                        let read: Vec<u8> =
+                            done.op.buffers.iter().flat_map(|buffer| buffer.to_vec()).collect();
+                        assert_eq!(read[..bytes], expected);
+                        *seen.borrow_mut() += 1;
+                    },
+                )
+                .unwrap();
+        }
+        Step::WriteVectored { offset, len, fill } => {
+            let buffers = thirds(engine, len, fill);
+            engine
+                .submit(
+                    WriteVectored { file, offset: u64::from(offset), buffers },
+                    move |done, _| {
+                        assert_eq!(done.result.unwrap(), u32::from(len));
+                        *seen.borrow_mut() += 1;
+                    },
+                )
+                .unwrap();
+        }
         Step::Sync => {
             let op = Sync { file, data_only: true };
             engine.submit(op, move |_, _| *seen.borrow_mut() += 1).unwrap();
@@ -170,6 +251,19 @@ fn submit(
             engine.submit(Nop, move |_, _| *seen.borrow_mut() += 1).unwrap();
         }
     }
+}
+
+/// `len` bytes in three buffers of uneven length.
+fn thirds(engine: &Engine, len: u16, fill: u8) -> BufferList {
+    let len = usize::from(len);
+    let lens = [len / 3, len / 5, len - len / 3 - len / 5];
+    let buffers = lens.map(|len| {
+        let mut buffer = engine.buffer().unwrap();
+        buffer.set_len(len);
+        buffer.fill(fill);
+        buffer
+    });
+    Vec::from(buffers).into()
 }
 
 proptest! {

@@ -1,7 +1,10 @@
 //! The engine through its public interface: on backends that misbehave on purpose, and its promises
-//! about memory and system calls. What holds on every real backend is tested in the `tests` package.
+//! about memory and system calls. What holds on every real backend is tested in the `tests`
+//! package.
 #![allow(clippy::unwrap_used)]
 
 mod allocations;
+mod cancel;
 mod faults;
+mod operations;
 mod stuck;

@@ -48,6 +48,8 @@ unsafe impl Backend for Stuck {
         batch.len()
     }
 
+    fn cancel(&mut self, _id: u64) {}
+
     fn enter(&mut self, wait: Wait, _completions: &mut Vec<Completion>) -> Result<(), Error> {
         if let Wait::For { timeout, .. } = wait {
             std::thread::sleep(timeout);

@@ -1,0 +1,139 @@
+//! The one plain system call that a request stands for. Made on a helper of `threads`, and by
+//! `uring` for what the running kernel cannot do through the ring. Never retries: the answer is
+//! passed on raw.
+
+use super::{Request, RequestFile, RequestKind};
+use libc::{c_char, c_int, iovec, off_t};
+
+/// Makes the call; answers as a completion does.
+///
+/// # Safety
+/// The contract of `Backend::stage`: until this returns, the file is open and the memory that the
+/// request names is valid, and nobody else touches it.
+pub(super) unsafe fn perform(request: &Request) -> i32 {
+    let fd = match request.file {
+        RequestFile::Fd(fd) => fd,
+        // Only the ring has slots, and it takes no request with a slot off its ring.
+        RequestFile::None | RequestFile::Slot(_) => libc::AT_FDCWD,
+    };
+    let answer = match request.kind {
+        RequestKind::Nop => 0,
+        // The usual case, by the call with the least to look at.
+        RequestKind::Read if request.flags == 0 => {
+            let (len, offset) = (request.len as usize, signed(request.offset));
+            // SAFETY: the caller vouches for the memory.
+            unsafe { libc::pread(fd, request.address.cast(), len, offset) as i64 }
+        }
+        RequestKind::Write if request.flags == 0 => {
+            let (len, offset) = (request.len as usize, signed(request.offset));
+            // SAFETY: the caller vouches for the memory.
+            unsafe { libc::pwrite(fd, request.address.cast(), len, offset) as i64 }
+        }
+        RequestKind::Read
+        | RequestKind::Write
+        | RequestKind::ReadVectored
+        | RequestKind::WriteVectored => {
+            // SAFETY: the caller's promise is passed on.
+            unsafe { transfer(fd, request) }
+        }
+        // SAFETY: no memory is named.
+        RequestKind::Sync => i64::from(unsafe { libc::fsync(fd) }),
+        // SAFETY: no memory is named.
+        RequestKind::SyncData => i64::from(unsafe { libc::fdatasync(fd) }),
+        RequestKind::SyncRange => {
+            let (offset, len) = (signed(request.offset), off_t::from(request.len));
+            // SAFETY: no memory is named.
+            i64::from(unsafe { libc::sync_file_range(fd, offset, len, request.flags) })
+        }
+        RequestKind::Allocate => {
+            let (offset, len) = (signed(request.offset), signed(request.second));
+            // SAFETY: no memory is named.
+            i64::from(unsafe { libc::fallocate(fd, request.flags.cast_signed(), offset, len) })
+        }
+        // SAFETY: no memory is named.
+        RequestKind::Truncate => i64::from(unsafe { libc::ftruncate(fd, signed(request.offset)) }),
+        RequestKind::Advise => {
+            let (offset, len) = (signed(request.offset), off_t::from(request.len));
+            // SAFETY: no memory is named.
+            let errno =
+                unsafe { libc::posix_fadvise(fd, offset, len, request.flags.cast_signed()) };
+            // The one call that answers its errno instead of setting it.
+            return -errno;
+        }
+        // SAFETY: the request owns this descriptor, and gives it up now.
+        RequestKind::Close => i64::from(unsafe { libc::close(request.len.cast_signed()) }),
+        RequestKind::Open
+        | RequestKind::Stat
+        | RequestKind::Rename
+        | RequestKind::Unlink
+        | RequestKind::MakeDirectory
+        | RequestKind::Link => {
+            // SAFETY: the caller's promise is passed on.
+            i64::from(unsafe { on_path(fd, request) })
+        }
+    };
+    if answer < 0 {
+        return -std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+    }
+    // A transfer moves less than 2^31 bytes, a descriptor is an `int`.
+    i32::try_from(answer).unwrap_or(i32::MAX)
+}
+
+/// Reads and writes.
+///
+/// # Safety
+/// As `perform`.
+unsafe fn transfer(fd: c_int, request: &Request) -> i64 {
+    let (offset, flags) = (signed(request.offset), request.flags.cast_signed());
+    let single = iovec { iov_base: request.address.cast(), iov_len: request.len as usize };
+    let (vector, count) = match request.kind {
+        RequestKind::Read | RequestKind::Write => (&raw const single, 1),
+        _ => (request.address.cast_const().cast(), request.len.cast_signed()),
+    };
+    let answer = match (request.kind.is_read(), flags) {
+        // The plain calls where no flag is asked for: they exist on every Unix.
+        // SAFETY: the caller vouches for the vector and for the memory that it names.
+        (true, 0) => unsafe { libc::preadv(fd, vector, count, offset) },
+        // SAFETY: as above.
+        (false, 0) => unsafe { libc::pwritev(fd, vector, count, offset) },
+        // SAFETY: as above.
+        (true, _) => unsafe { libc::preadv2(fd, vector, count, offset, flags) },
+        // SAFETY: as above.
+        (false, _) => unsafe { libc::pwritev2(fd, vector, count, offset, flags) },
+    };
+    answer as i64
+}
+
+/// What is done to names.
+///
+/// # Safety
+/// As `perform`.
+unsafe fn on_path(fd: c_int, request: &Request) -> c_int {
+    let path: *const c_char = request.address.cast_const().cast();
+    let second = std::ptr::with_exposed_provenance_mut::<c_char>(address(request.second));
+    let (flags, number) = (request.flags.cast_signed(), request.len);
+    match request.kind {
+        // SAFETY: the caller vouches for the path.
+        RequestKind::Open => unsafe { libc::openat(fd, path, flags, number) },
+        // SAFETY: the caller vouches for the path and for the answer's place.
+        RequestKind::Stat => unsafe { libc::statx(fd, path, flags, number, second.cast()) },
+        // SAFETY: the caller vouches for both paths.
+        RequestKind::Rename => unsafe { libc::renameat2(fd, path, fd, second, request.flags) },
+        // SAFETY: the caller vouches for the path.
+        RequestKind::Unlink => unsafe { libc::unlinkat(fd, path, flags) },
+        // SAFETY: the caller vouches for the path.
+        RequestKind::MakeDirectory => unsafe { libc::mkdirat(fd, path, number) },
+        // SAFETY: the caller vouches for both paths.
+        _ => unsafe { libc::linkat(fd, path, fd, second, 0) },
+    }
+}
+
+/// Offsets are signed in the kernel's interface; those beyond are refused at submission.
+fn signed(offset: u64) -> off_t {
+    off_t::try_from(offset).unwrap_or(off_t::MAX)
+}
+
+/// An address as it was exposed.
+fn address(exposed: u64) -> usize {
+    usize::try_from(exposed).unwrap_or(0)
+}

@@ -1,0 +1,22 @@
+//! The typed operations: what a caller hands in and gets back. Each holds its file, its buffers and
+//! its paths by value, so that nothing of it can be reached while it is in flight. Nothing here
+//! touches a backend; `intake` asks an operation to describe itself, `callback` for its result.
+
+mod close;
+mod nop;
+mod operation;
+mod path;
+mod space;
+mod sync;
+mod transfer;
+mod vectored;
+
+pub use close::Close;
+pub use nop::Nop;
+pub use operation::Operation;
+pub(crate) use operation::sealed::{Described, Surroundings};
+pub use path::{Link, MakeDirectory, Open, Rename, Stat, Unlink};
+pub use space::{Advice, Advise, Allocate, AllocateMode, Truncate};
+pub use sync::{Sync, SyncRange};
+pub use transfer::{Append, Read, Write, WriteFlags, WriteWith};
+pub use vectored::{ReadVectored, WriteVectored};

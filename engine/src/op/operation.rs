@@ -1,0 +1,70 @@
+//! What every operation has in common: the trait that the engine knows it by, hidden from callers
+//! but for its name. Implemented by the other files of this folder only.
+
+use crate::backend::{Request, RequestFile};
+use crate::buffer::Arena;
+use crate::error::Error;
+use crate::file::File;
+use std::path::Path;
+
+/// Something that an engine can do. Implemented by the operations of this crate only.
+pub trait Operation: sealed::Describe + Sized + 'static {
+    /// What a success gives beside the operation itself.
+    type Output: std::fmt::Debug;
+
+    /// The outcome as the caller sees it, from the backend's answer.
+    #[doc(hidden)]
+    fn outcome(&mut self, answer: Result<u32, Error>) -> Result<Self::Output, Error>;
+}
+
+pub(crate) mod sealed {
+    use super::{Arena, Error, Path, Request};
+
+    /// An operation in the backend's terms.
+    #[derive(Debug)]
+    pub struct Described {
+        /// What to do. The id is filled in later.
+        pub request: Request,
+        /// Bytes that a transfer moves in all; 0 for any other request.
+        pub total_bytes: u32,
+        /// A direct file's block; 1 for any other file.
+        pub block_len_bytes: u32,
+    }
+
+    impl Described {
+        /// A request that moves no bytes.
+        #[inline]
+        pub(crate) fn other(request: Request) -> Self {
+            Self { request, total_bytes: 0, block_len_bytes: 1 }
+        }
+    }
+
+    /// What an operation has to know of its engine.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Surroundings<'a> {
+        /// The engine's number, to which registered files belong.
+        pub engine: u32,
+        /// The registered arena.
+        pub arena: Option<&'a Arena>,
+    }
+
+    /// What the engine needs to know of an operation; hidden, so that only this crate implements
+    /// it.
+    pub trait Describe {
+        /// The operation in the backend's terms, or why it cannot be done. Addresses in it must
+        /// stay good when the operation itself is moved.
+        fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error>;
+
+        /// What messages name.
+        fn path(&self) -> Option<&Path>;
+    }
+}
+
+/// The file's slot in this engine if it has one, else its descriptor.
+#[inline]
+pub(super) fn target(file: &File, engine: u32) -> RequestFile {
+    match file.slot() {
+        Some(slot) if slot.engine == engine => RequestFile::Slot(slot.index),
+        _ => RequestFile::Fd(file.raw_fd()),
+    }
+}

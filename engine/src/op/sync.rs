@@ -1,0 +1,82 @@
+//! Operations that make writes durable, or start their way to the device.
+
+use super::operation::sealed::{Describe, Described, Surroundings};
+use super::operation::{Operation, target};
+use crate::backend::{Request, RequestFile, RequestKind};
+use crate::error::Error;
+use crate::file::File;
+use std::path::Path;
+
+/// Makes the writes that have completed before durable. It is not ordered after writes in flight:
+/// submit it from the last write's callback.
+///
+/// Kernel: `IORING_OP_FSYNC` (Linux 5.1); fsync(2) and fdatasync(2) on `threads`.
+#[derive(Debug)]
+pub struct Sync {
+    /// Which file.
+    pub file: File,
+    /// Only the data and what is needed to read it back, as fdatasync(2).
+    pub data_only: bool,
+}
+
+impl Operation for Sync {
+    type Output = ();
+
+    fn outcome(&mut self, answer: Result<u32, Error>) -> Result<(), Error> {
+        answer.map(drop)
+    }
+}
+
+impl Describe for Sync {
+    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        let kind = if self.data_only { RequestKind::SyncData } else { RequestKind::Sync };
+        let file = target(&self.file, surroundings.engine);
+        Ok(Described::other(Request { file, ..Request::without_file(kind) }))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.file.path())
+    }
+}
+
+/// Writes dirty pages of a range to the device and waits for them. **Not** durable: neither the
+/// file's metadata nor the device's own cache is flushed. For spreading the work of a later
+/// [`Sync`].
+///
+/// Kernel: `IORING_OP_SYNC_FILE_RANGE` (Linux 5.2); sync_file_range(2) on `threads`.
+#[derive(Debug)]
+pub struct SyncRange {
+    /// Which file.
+    pub file: File,
+    /// From where, in bytes.
+    pub offset: u64,
+    /// How many bytes; 0 means to the end.
+    pub len_bytes: u32,
+}
+
+/// `SYNC_FILE_RANGE_WAIT_BEFORE | WRITE | WAIT_AFTER`: what is dirty now is with the device after.
+const WAIT_WRITE_WAIT: u32 = 1 | 2 | 4;
+
+impl Operation for SyncRange {
+    type Output = ();
+
+    fn outcome(&mut self, answer: Result<u32, Error>) -> Result<(), Error> {
+        answer.map(drop)
+    }
+}
+
+impl Describe for SyncRange {
+    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        Ok(Described::other(Request {
+            file: RequestFile::Fd(self.file.raw_fd()),
+            offset: self.offset,
+            len: self.len_bytes,
+            flags: WAIT_WRITE_WAIT,
+            ..Request::without_file(RequestKind::SyncRange)
+        }))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.file.path())
+    }
+}

@@ -1,0 +1,254 @@
+//! Reads and writes of one buffer.
+
+use super::operation::sealed::{Describe, Described, Surroundings};
+use super::operation::{Operation, target};
+use crate::backend::{Request, RequestKind};
+use crate::buffer::Buffer;
+use crate::error::{Error, ErrorKind};
+use crate::file::File;
+use bitflags::bitflags;
+use std::path::Path;
+use std::ptr::NonNull;
+
+/// Reads `buffer.len()` bytes at `offset`.
+///
+/// Output: the number of bytes, fewer than asked only at the end of the file.
+///
+/// Kernel: `IORING_OP_READ` (Linux 5.6) or `READ_FIXED` (5.1); pread(2) on `threads`.
+#[derive(Debug)]
+pub struct Read {
+    /// From where.
+    pub file: File,
+    /// Offset in the file in bytes.
+    pub offset: u64,
+    /// Where to.
+    pub buffer: Buffer,
+}
+
+/// Writes the whole buffer at `offset`. Durable only after a later [`Sync`].
+///
+/// Output: the number of bytes, always the buffer's length.
+///
+/// Kernel: `IORING_OP_WRITE` (Linux 5.6) or `WRITE_FIXED` (5.1); pwrite(2) on `threads`.
+#[derive(Debug)]
+pub struct Write {
+    /// Where to.
+    pub file: File,
+    /// Offset in the file in bytes.
+    pub offset: u64,
+    /// What.
+    pub buffer: Buffer,
+}
+
+/// Adds a buffer to the file's end, wherever that is then.
+///
+/// Output: the number of bytes, always the buffer's length. If the kernel takes it in parts, other
+/// appenders may come in between.
+///
+/// Kernel: `IORING_OP_WRITE` with `RWF_APPEND` (Linux 5.6); pwritev2(2) on `threads`.
+#[derive(Debug)]
+pub struct Append {
+    /// Where to.
+    pub file: File,
+    /// What.
+    pub buffer: Buffer,
+}
+
+bitflags! {
+    /// How one write differs from a plain one.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+    pub struct WriteFlags: u32 {
+        /// Durable when it completes, as with `O_DSYNC`: `RWF_DSYNC`, Linux 4.7.
+        const DSYNC = 0x02;
+        /// All or nothing, also at a power failure: `RWF_ATOMIC`, Linux 6.11 on devices, 6.13 on
+        /// ext4 and XFS. Only direct, a power of two long, aligned to its length, and where the
+        /// file allows it; elsewhere an error of kind `Unsupported`.
+        const ATOMIC = 0x40;
+        /// Leaves nothing in the page cache: `RWF_DONTCACHE`, Linux 6.14 on ext4 and XFS; elsewhere
+        /// an error of kind `Unsupported`.
+        const DONTCACHE = 0x80;
+    }
+}
+
+/// As [`Write`], with flags.
+///
+/// Kernel: `IORING_OP_WRITE` (Linux 5.6) with `RWF_*`; pwritev2(2) on `threads`.
+#[derive(Debug)]
+pub struct WriteWith {
+    /// Where to.
+    pub file: File,
+    /// Offset in the file in bytes.
+    pub offset: u64,
+    /// What.
+    pub buffer: Buffer,
+    /// How.
+    pub flags: WriteFlags,
+}
+
+impl Operation for Read {
+    type Output = u32;
+
+    #[inline]
+    fn outcome(&mut self, answer: Result<u32, Error>) -> Result<u32, Error> {
+        answer
+    }
+}
+
+impl Describe for Read {
+    #[inline]
+    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        transfer(RequestKind::Read, &self.file, self.offset, &self.buffer, surroundings)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.file.path())
+    }
+}
+
+impl Operation for Write {
+    type Output = u32;
+
+    #[inline]
+    fn outcome(&mut self, answer: Result<u32, Error>) -> Result<u32, Error> {
+        answer
+    }
+}
+
+impl Describe for Write {
+    #[inline]
+    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        transfer(RequestKind::Write, &self.file, self.offset, &self.buffer, surroundings)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.file.path())
+    }
+}
+
+impl Operation for Append {
+    type Output = u32;
+
+    fn outcome(&mut self, answer: Result<u32, Error>) -> Result<u32, Error> {
+        answer
+    }
+}
+
+impl Describe for Append {
+    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        // The kernel passes the offset over.
+        let mut described =
+            transfer(RequestKind::Write, &self.file, 0, &self.buffer, surroundings)?;
+        described.request.flags = libc::RWF_APPEND.cast_unsigned();
+        Ok(described)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.file.path())
+    }
+}
+
+impl Operation for WriteWith {
+    type Output = u32;
+
+    fn outcome(&mut self, answer: Result<u32, Error>) -> Result<u32, Error> {
+        answer
+    }
+}
+
+impl Describe for WriteWith {
+    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        let Self { file, offset, buffer, flags } = self;
+        let mut described = transfer(RequestKind::Write, file, *offset, buffer, surroundings)?;
+        described.request.flags = flags.bits();
+        if flags.contains(WriteFlags::ATOMIC) {
+            // The kernel refuses registered buffers for atomic writes.
+            described.request.fixed_buffer = None;
+            let len = described.request.len;
+            if !len.is_power_of_two() || !offset.is_multiple_of(u64::from(len)) {
+                let why = format!(
+                    "an atomic write of {len} bytes: the length must be a power of two and the \
+                     offset a multiple of it"
+                );
+                let error = Error::refused(ErrorKind::Misaligned, "write", why);
+                return Err(error.with_path(file.path()).with_offset(*offset));
+            }
+        }
+        Ok(described)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(self.file.path())
+    }
+}
+
+/// A read or a write in the backend's terms.
+#[inline]
+fn transfer(
+    kind: RequestKind,
+    file: &File,
+    offset: u64,
+    buffer: &Buffer,
+    surroundings: Surroundings<'_>,
+) -> Result<Described, Error> {
+    let (address, len) = (buffer.start(), buffer.len_u32());
+    check_end(kind, file, offset, len)?;
+    check_alignment(kind, file, offset, address, len)?;
+    let Surroundings { engine, arena } = surroundings;
+    let request = Request {
+        file: target(file, engine),
+        offset,
+        address: address.as_ptr(),
+        len,
+        fixed_buffer: arena.and_then(|arena| buffer.chunk_of(arena)),
+        ..Request::without_file(kind)
+    };
+    let block_len_bytes = file.alignment().map_or(1, |alignment| alignment.offset);
+    Ok(Described { request, total_bytes: len, block_len_bytes })
+}
+
+/// Refuses a transfer that ends beyond the largest offset: offsets are signed in the kernel's
+/// interface.
+#[inline]
+pub(super) fn check_end(
+    kind: RequestKind,
+    file: &File,
+    offset: u64,
+    len: u32,
+) -> Result<(), Error> {
+    if offset.checked_add(u64::from(len)).is_some_and(|end| end <= i64::MAX.unsigned_abs()) {
+        return Ok(());
+    }
+    let why = "the transfer ends beyond 2^63 bytes, the largest offset that the kernel knows";
+    let error = Error::refused(ErrorKind::Unsupported, kind.name(), why);
+    Err(error.with_path(file.path()).with_offset(offset))
+}
+
+/// Refuses a direct transfer that the kernel would refuse, but says why.
+#[inline]
+pub(super) fn check_alignment(
+    kind: RequestKind,
+    file: &File,
+    offset: u64,
+    address: NonNull<u8>,
+    len: u32,
+) -> Result<(), Error> {
+    let Some(alignment) = file.alignment() else { return Ok(()) };
+    let offset_fits = offset.is_multiple_of(u64::from(alignment.offset));
+    let len_fits = len.is_multiple_of(alignment.offset);
+    let memory_fits = address.addr().get().is_multiple_of(alignment.memory as usize);
+    if offset_fits && len_fits && memory_fits {
+        return Ok(());
+    }
+    Err(misaligned(kind, file, offset, len))
+}
+
+#[cold]
+fn misaligned(kind: RequestKind, file: &File, offset: u64, len: u32) -> Error {
+    let required = file.alignment().map_or(0, |alignment| alignment.offset);
+    let why = format!(
+        "a direct transfer of {len} bytes: offset and length must be multiples of {required} bytes"
+    );
+    Error::refused(ErrorKind::Misaligned, kind.name(), why)
+        .with_path(file.path())
+        .with_offset(offset)
+}
