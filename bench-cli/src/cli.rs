@@ -1,0 +1,261 @@
+//! The command line: generated from the option table, read with clap.
+//!
+//! Owns the syntax of the command line and the wording of its errors. It applies nothing; it
+//! hands back what was given, in order. Called by `main`.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::error::Error;
+use crate::options::{self, OPTIONS, OptionDef, Scope, Setting};
+
+/// An option as it was given.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    pub(crate) option: &'static OptionDef,
+    pub(crate) text: String,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Run a job with these options.
+    Run(Vec<Assignment>),
+    /// Print this text (help or version) and do nothing else.
+    Print(String),
+}
+
+/// Reads the command line; `arguments` begins with the program's name.
+///
+/// # Errors
+///
+/// A usage error of one line.
+pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                    Ok(Request::Print(error.render().to_string()))
+                }
+                _ => Err(Error::Usage(one_line(&error))),
+            };
+        }
+    };
+    match matches.subcommand() {
+        Some(("run", run)) => Ok(Request::Run(assignments(run))),
+        _ => Ok(Request::Print(command().render_help().to_string())),
+    }
+}
+
+/// The command line that has the same effect as `assignments`.
+pub(crate) fn equivalent(assignments: &[Assignment]) -> String {
+    let mut line = "bench-cli run".to_owned();
+    for Assignment { option, text } in assignments {
+        let flag = matches!(option.setting, Setting::Bool(_)) && text == "1";
+        line.push_str(&format!(" --{}", option.name));
+        if !flag {
+            line.push_str(&format!("={}", shell_word(text)));
+        }
+    }
+    line
+}
+
+fn command() -> Command {
+    let run = Command::new("run")
+        .about("Run a job; without options a short demonstration")
+        .long_about(
+            "Runs one job, described by fio's options. Without any job option a short \
+             demonstration runs on a temporary file, which is removed again.\n\n\
+             Options take fio's underscores or hyphens, and their value as --bs=4k or --bs 4k. \
+             Switches may be written alone (= 1) or as --direct=0. The default is in brackets.",
+        )
+        .args(OPTIONS.iter().map(argument));
+    Command::new("bench-cli")
+        .about("A fio-like benchmark on top of the Iomill engine")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand(run)
+        .disable_help_subcommand(true)
+}
+
+fn argument(option: &'static OptionDef) -> Arg {
+    let heading = match option.scope {
+        Scope::Job => "Job options",
+        Scope::Run => "Report options",
+    };
+    let aliases = option.spellings().into_iter().skip(1);
+    let argument = Arg::new(option.name)
+        .long(option.name)
+        .aliases(aliases)
+        .value_name(option.value_name())
+        .help(option.help)
+        .help_heading(heading)
+        .action(ArgAction::Set);
+    match option.setting {
+        Setting::Bool(_) => {
+            argument.num_args(0..=1).require_equals(true).default_missing_value("1")
+        }
+        _ => argument.num_args(1).allow_hyphen_values(false),
+    }
+}
+
+fn assignments(matches: &ArgMatches) -> Vec<Assignment> {
+    let mut given: Vec<(usize, Assignment)> = OPTIONS
+        .iter()
+        .filter(|option| matches.value_source(option.name) == Some(ValueSource::CommandLine))
+        .filter_map(|option| {
+            let text = matches.get_one::<String>(option.name)?.clone();
+            Some((matches.index_of(option.name)?, Assignment { option, text }))
+        })
+        .collect();
+    given.sort_by_key(|(index, _)| *index);
+    given.into_iter().map(|(_, assignment)| assignment).collect()
+}
+
+/// clap explains over several lines; a script's log wants one.
+fn one_line(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    // clap shows an option as `--bs <SIZE>`; the name is enough here.
+    let argument = context(ContextKind::InvalidArg);
+    let name = argument.split([' ', '=', '[']).next().unwrap_or(argument);
+    match error.kind() {
+        ErrorKind::UnknownArgument if name.starts_with("--") => unknown_option(name),
+        ErrorKind::UnknownArgument => {
+            format!("unexpected argument '{argument}'; options look like --bs=4k")
+        }
+        ErrorKind::ArgumentConflict => format!("{name} is given twice; one command runs one job"),
+        ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
+            format!("{name} needs a value, e.g. {}", example(name))
+        }
+        ErrorKind::InvalidUtf8 => "an option's value is not UTF-8".to_owned(),
+        ErrorKind::InvalidSubcommand => format!(
+            "unknown command '{}'; the command is 'run'",
+            context(ContextKind::InvalidSubcommand)
+        ),
+        _ => {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or("bad usage");
+            first.strip_prefix("error: ").unwrap_or(first).to_owned()
+        }
+    }
+}
+
+fn unknown_option(argument: &str) -> String {
+    match options::nearest(argument.trim_start_matches('-')) {
+        Some(name) => format!("unknown option {argument}; did you mean --{name}?"),
+        None => format!("unknown option {argument}; 'bench-cli run --help' lists all"),
+    }
+}
+
+fn example(argument: &str) -> String {
+    let name = argument.trim_start_matches('-');
+    let value = options::find(name).map(|option| match &option.setting {
+        Setting::Int(..) => "8",
+        Setting::Size(..) => "4k",
+        Setting::Time(_) => "10s",
+        Setting::Bool(_) => "1",
+        Setting::Choice(words, _) => words[0],
+        Setting::Percentiles(_) => "50:99",
+        Setting::Text(_) => "x",
+    });
+    format!("--{name}={}", value.unwrap_or("x"))
+}
+
+/// Quotes a word for a POSIX shell where that is needed.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:+,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(arguments: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
+        let all = ["bench-cli", "run"].iter().chain(arguments).map(OsString::from);
+        match read(all).map_err(|error| error.to_string())? {
+            Request::Run(list) => {
+                Ok(list.into_iter().map(|given| (given.option.name, given.text)).collect())
+            }
+            Request::Print(text) => panic!("unexpected help: {text}"),
+        }
+    }
+
+    fn one(name: &'static str, text: &str) -> Result<Vec<(&'static str, String)>, String> {
+        Ok(vec![(name, text.to_owned())])
+    }
+
+    #[test]
+    fn clap_accepts_the_table() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn values_come_with_or_without_an_equals_sign() {
+        assert_eq!(given(&["--bs=4k"]), one("bs", "4k"));
+        assert_eq!(given(&["--bs", "4k"]), one("bs", "4k"));
+        assert_eq!(given(&["--blocksize=4k"]), one("bs", "4k"));
+    }
+
+    #[test]
+    fn hyphens_and_underscores_are_the_same() {
+        assert_eq!(given(&["--io-size=1m"]), one("io_size", "1m"));
+        assert_eq!(given(&["--output_format=json"]), one("output-format", "json"));
+        assert_eq!(given(&["--sqthread-poll-cpu=1"]), one("sqthread_poll_cpu", "1"));
+    }
+
+    #[test]
+    fn switches_stand_alone_or_take_a_value() {
+        assert_eq!(given(&["--direct"]), one("direct", "1"));
+        assert_eq!(given(&["--direct=0"]), one("direct", "0"));
+        assert_eq!(given(&["--time-based", "--bs=1k"]).map(|list| list.len()), Ok(2));
+        // A word after a switch is not its value: fio takes it for a job file.
+        let error = given(&["--direct", "0"]).expect_err("refused");
+        assert!(error.starts_with("unexpected argument '0'"), "{error}");
+    }
+
+    #[test]
+    fn order_is_kept() {
+        let list = given(&["--rw=read", "--direct", "--bs=4k", "--name=x"]).expect("valid");
+        let names: Vec<_> = list.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["rw", "direct", "bs", "name"]);
+    }
+
+    #[test]
+    fn every_error_is_one_clear_line() {
+        for (arguments, words) in [
+            (vec!["--iodept=4"], "unknown option --iodept; did you mean --iodepth?"),
+            (vec!["--zzzzqqqqxxxx"], "unknown option --zzzzqqqqxxxx; 'bench-cli run --help'"),
+            (vec!["--bs=4k", "--bs=8k"], "--bs is given twice"),
+            (vec!["--bs=4k", "--blocksize=8k"], "--bs is given twice"),
+            (vec!["--direct", "--direct=0"], "--direct is given twice"),
+            (vec!["--bs"], "--bs needs a value, e.g. --bs=4k"),
+            (vec!["--bs", "--iodepth=3"], "--bs needs a value"),
+            (vec!["job.fio"], "unexpected argument 'job.fio'"),
+        ] {
+            let error = given(&arguments).expect_err("refused");
+            assert!(error.starts_with(words), "{arguments:?}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+        let error = read(["bench-cli", "rum"].map(OsString::from)).expect_err("refused");
+        assert_eq!(error.to_string(), "unknown command 'rum'; the command is 'run'");
+    }
+
+    #[test]
+    fn equivalent_lines_read_back_to_the_same() {
+        let words = ["--name=a b", "--bs=4k", "--time_based", "--direct=0"];
+        let all = ["bench-cli", "run"].into_iter().chain(words).map(OsString::from);
+        let Ok(Request::Run(list)) = read(all) else { panic!("the words are valid") };
+        assert_eq!(equivalent(&list), "bench-cli run --name='a b' --bs=4k --time_based --direct=0");
+    }
+}

@@ -1,0 +1,67 @@
+//! Ctrl-C: the first one ends the job cleanly, the second one leaves at once.
+//!
+//! Owns the flag that layouts and jobs look at, and the signal handler. Installed by `main`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::Error;
+use crate::target::CreatedFiles;
+
+/// The exit code after the second Ctrl-C: 128 + SIGINT, as shells count.
+const EXIT_CODE_AT_ONCE: i32 = 130;
+
+/// Whether the user asked to stop. Clones share one flag.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interrupt {
+    raised: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Whether the user asked to stop.
+    #[inline]
+    pub(crate) fn is_raised(&self) -> bool {
+        // Relaxed: the flag carries no data; it pairs with the swap in `raise`, and a job that
+        // sees it one tick later ends one tick later.
+        self.raised.load(Ordering::Relaxed)
+    }
+
+    /// Asks everything to stop; tells whether that had been asked before.
+    pub(crate) fn raise(&self) -> bool {
+        self.raised.swap(true, Ordering::Relaxed)
+    }
+
+    /// Catches SIGINT, SIGTERM and SIGHUP.
+    ///
+    /// # Errors
+    ///
+    /// If the handler cannot be installed.
+    pub(crate) fn install(&self, created: &Arc<CreatedFiles>) -> Result<(), Error> {
+        let interrupt = self.clone();
+        let created = Arc::clone(created);
+        // ctrlc runs this on its own thread, so locks and output are allowed here.
+        ctrlc::set_handler(move || {
+            if interrupt.raise() {
+                created.remove_all();
+                std::process::exit(EXIT_CODE_AT_ONCE);
+            }
+            eprintln!("\nbench-cli: stopping; interrupt again to leave without a report");
+        })
+        .map_err(|error| Error::io(format!("cannot catch Ctrl-C: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_raise_is_the_first() {
+        let interrupt = Interrupt::default();
+        let seen_by_job = interrupt.clone();
+        assert!(!seen_by_job.is_raised());
+        assert!(!interrupt.raise());
+        assert!(seen_by_job.is_raised());
+        assert!(interrupt.raise());
+    }
+}

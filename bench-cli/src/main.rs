@@ -1,0 +1,133 @@
+//! `bench-cli`: a fio-like benchmark on top of the Iomill engine.
+//!
+//! This file is the way of one invocation: command line, settings, files, run, report. It decides
+//! nothing but the exit code: 0 fine, 1 I/O error, 2 bad usage or refused, 130 interrupted twice
+//! or before the job began.
+
+#![forbid(unsafe_code)]
+
+mod cli;
+mod cpu;
+mod demo;
+mod error;
+mod interrupt;
+mod job;
+mod job_thread;
+mod lane;
+mod options;
+mod progress;
+mod report;
+mod runner;
+mod stats;
+mod target;
+mod workload;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use cli::{Assignment, Request};
+use error::Error;
+use interrupt::Interrupt;
+use job::JobSpec;
+use options::{Scope, Settings};
+use report::{Output, Report};
+use target::{CreatedFiles, Target};
+
+fn main() -> ExitCode {
+    match invoke(std::env::args_os()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench-cli: error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
+    let given = match cli::read(arguments)? {
+        Request::Run(given) => given,
+        Request::Print(text) => {
+            Output::Stdout.write(text.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let given = demo::complete(given);
+    let settings = settings(&given)?;
+    let spec = &settings.job;
+    let paths: Vec<PathBuf> = (0..file_count(spec)).map(|index| spec.path(index)).collect();
+    let output = Output::open(settings.run.output.as_deref(), &paths)?;
+
+    let created = Arc::new(CreatedFiles::default());
+    let interrupt = Interrupt::default();
+    interrupt.install(&created)?;
+    let result = run(&settings, &created, &interrupt);
+    created.remove_all();
+    let (jobs, started) = result?;
+
+    let failures: Vec<String> =
+        jobs.iter().filter_map(|job| Some(job.failure.as_ref()?.message.clone())).collect();
+    let report = Report::new(spec, job_options(&given), jobs, started);
+    let mut text = Vec::new();
+    report
+        .write(settings.run.format, &mut text)
+        .map_err(|error| Error::io(format!("cannot put the report together: {error}")))?;
+    output.write(&text)?;
+    for failure in &failures {
+        eprintln!("bench-cli: error: {failure}");
+    }
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Applies the options in their order, then checks them together.
+fn settings(given: &[Assignment]) -> Result<Settings, Error> {
+    let mut settings = Settings::default();
+    for Assignment { option, text } in given {
+        option
+            .apply(&mut settings, text)
+            .map_err(|why| Error::usage(format!("--{}: {why}", option.name)))?;
+        if let Some(remark) = option.remark(text) {
+            eprintln!("bench-cli: note: --{remark}");
+        }
+    }
+    settings.job.check()?;
+    for note in settings.job.notes() {
+        eprintln!("bench-cli: note: {note}");
+    }
+    Ok(settings)
+}
+
+/// Makes the files ready and runs the jobs.
+fn run(
+    settings: &Settings,
+    created: &CreatedFiles,
+    interrupt: &Interrupt,
+) -> Result<(Vec<stats::JobStats>, SystemTime), Error> {
+    let spec = &settings.job;
+    let mut targets = (0..file_count(spec))
+        .map(|index| Target::prepare(spec, index, created, interrupt))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let (Some(_), [shared]) = (&spec.filename, &targets[..]) {
+        targets = vec![shared.clone(); spec.numjobs as usize];
+    }
+    if !spec.unlink {
+        created.keep_all();
+    }
+    let started = SystemTime::now();
+    Ok((runner::run(spec, &settings.run, &targets, interrupt)?, started))
+}
+
+/// Jobs share the file of `--filename`; otherwise each has its own.
+fn file_count(spec: &JobSpec) -> u32 {
+    if spec.filename.is_some() { 1 } else { spec.numjobs }
+}
+
+fn job_options(given: &[Assignment]) -> Vec<(String, String)> {
+    given
+        .iter()
+        .filter(|given| given.option.scope == Scope::Job)
+        .map(|given| (given.option.name.to_owned(), given.text.clone()))
+        .collect()
+}

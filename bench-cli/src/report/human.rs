@@ -1,0 +1,257 @@
+//! The report for people, in fio's layout.
+//!
+//! Owns the wording, line by line in fio's order, and one line of our own (`iomill`). Values that
+//! are not measured are left out. Called by `report`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use hdrhistogram::Histogram;
+
+use super::latency::{LABELS, Ranges, Scale};
+use super::units;
+use super::{Report, VERSION, cpu_ns_per_io, cpu_percent, enters_per_io};
+use crate::stats::{DepthMap, Direction, JobStats, Samples};
+
+/// The labels of the depth classes and of the batch classes.
+const LEVELS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
+const BATCHES: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
+
+/// Writes the report.
+pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    write_header(report, out)?;
+    for entry in &report.entries {
+        write_entry(report, entry, out)?;
+    }
+    write_group(report, out)
+}
+
+fn write_header(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    let spec = report.spec;
+    let block = units::bytes_iec(spec.block_len_bytes);
+    writeln!(
+        out,
+        "{}: (g=0): rw={}, bs=(R) {block}-{block}, (W) {block}-{block}, ioengine={}, iodepth={}",
+        spec.name,
+        spec.rw.name(),
+        spec.ioengine.name(),
+        spec.iodepth
+    )?;
+    if spec.numjobs > 1 {
+        writeln!(out, "...")?;
+    }
+    let plural = if spec.numjobs > 1 { "s" } else { "" };
+    writeln!(out, "{VERSION}\nStarting {} thread{plural}", spec.numjobs)
+}
+
+fn write_entry(report: &Report<'_>, job: &JobStats, out: &mut impl Write) -> io::Result<()> {
+    let failure = match &job.failure {
+        None => "err= 0".to_owned(),
+        Some(failure) => format!("err={:2} ({})", failure.errno, failure.message),
+    };
+    writeln!(
+        out,
+        "\n{}: (groupid=0, jobs={}): {failure}: pid={}: {}",
+        report.spec.name,
+        report.jobs_per_entry(),
+        std::process::id(),
+        report.finished_text()
+    )?;
+    for (name, direction, others) in [
+        ("read", &job.read, bw_of(report, |job| &job.read)),
+        ("write", &job.write, bw_of(report, |job| &job.write)),
+    ] {
+        if direction.io_count > 0 {
+            write_direction(report, name, direction, others, out)?;
+        }
+    }
+    write_ranges(&Ranges::of(&[&job.read.latency_ns, &job.write.latency_ns]), out)?;
+    if job.sync.io_count > 0 {
+        writeln!(out, "  fsync/fdatasync/sync_file_range:")?;
+        write_latency("sync", &job.sync.latency_ns, out)?;
+        write_percentiles("sync", &job.sync.latency_ns, &report.spec.percentiles, out)?;
+    }
+    write_machine(job, out)
+}
+
+fn bw_of(report: &Report<'_>, direction: fn(&JobStats) -> &Direction) -> u64 {
+    report.entries.iter().map(|job| direction(job).bw_bytes()).sum()
+}
+
+fn write_direction(
+    report: &Report<'_>,
+    name: &str,
+    direction: &Direction,
+    group_bw_bytes: u64,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "  {name}: IOPS={}, BW={} ({})({}/{}msec)",
+        units::count(direction.iops_whole()),
+        units::rate_iec(direction.bw_bytes()),
+        units::rate_si(direction.bw_bytes()),
+        units::bytes_iec(direction.bytes),
+        direction.runtime_ms()
+    )?;
+    write_latency("clat", &direction.latency_ns, out)?;
+    write_latency(" lat", &direction.latency_ns, out)?;
+    write_percentiles("clat", &direction.latency_ns, &report.spec.percentiles, out)?;
+    if direction.bw_kib.count == 0 {
+        return Ok(());
+    }
+    let share = 100.0 * direction.bw_kib.mean * 1024.0 / group_bw_bytes.max(1) as f64;
+    let (unit, divisor) =
+        if direction.bw_kib.mean > 1_048_576.0 { ("MiB", 1024) } else { ("KiB", 1) };
+    let share = format!("per={:.2}%, ", share.min(100.0));
+    write_samples(&format!("bw (  {unit}/s)"), &direction.bw_kib, divisor, &share, out)?;
+    write_samples("iops        ", &direction.iops, 1, "", out)
+}
+
+fn write_samples(
+    name: &str,
+    samples: &Samples,
+    divisor: u64,
+    share: &str,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "   {name}: min={:>5}, max={:>5}, {share}avg={:5.2}, stdev={:5.2}, samples={}",
+        samples.min / divisor,
+        samples.max / divisor,
+        samples.mean / divisor as f64,
+        samples.deviation() / divisor as f64,
+        samples.count
+    )
+}
+
+fn write_latency(name: &str, histogram: &Histogram<u64>, out: &mut impl Write) -> io::Result<()> {
+    let scale = Scale::of(histogram.min(), histogram.max());
+    writeln!(
+        out,
+        "    {name} ({}): min={}, max={}, avg={:5.2}, stdev={:5.2}",
+        scale.name,
+        units::count_long(histogram.min() / scale.divisor),
+        units::count_long(histogram.max() / scale.divisor),
+        histogram.mean() / scale.divisor as f64,
+        histogram.stdev() / scale.divisor as f64
+    )
+}
+
+fn write_percentiles(
+    name: &str,
+    histogram: &Histogram<u64>,
+    percentiles: &[f64],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let values: Vec<u64> =
+        percentiles.iter().map(|percent| histogram.value_at_percentile(*percent)).collect();
+    let (Some(first), Some(last)) = (values.first(), values.last()) else { return Ok(()) };
+    let scale = Scale::of(*first, *last);
+    let width = (last / scale.divisor).to_string().len().max(5);
+    // fio fills 80 columns: four cells of five digits to a line, three of seven.
+    let per_line = (73 / (width + 13)).max(1);
+    let cells: Vec<String> = percentiles
+        .iter()
+        .zip(&values)
+        .map(|(percent, value)| format!("{percent:>6.2}th=[{:>width$}]", value / scale.divisor))
+        .collect();
+    writeln!(out, "    {name} percentiles ({}):", scale.name)?;
+    let line_count = cells.len().div_ceil(per_line);
+    for (index, line) in cells.chunks(per_line).enumerate() {
+        let end = if index + 1 < line_count { "," } else { "" };
+        writeln!(out, "     |{}{end}", line.join(","))?;
+    }
+    Ok(())
+}
+
+fn write_ranges(ranges: &Ranges, out: &mut impl Write) -> io::Result<()> {
+    for (unit, shares) in
+        [("nsec", &ranges.ns[..]), ("usec", &ranges.us[..]), ("msec", &ranges.ms[..])]
+    {
+        let cells: Vec<String> = shares
+            .iter()
+            .zip(LABELS)
+            .filter(|(share, _)| **share > 0.0)
+            .map(|(share, label)| format!("{label}={share:.2}%"))
+            .collect();
+        for line in cells.chunks(5) {
+            writeln!(out, "  lat ({unit})   : {}", line.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
+/// What the machine did: CPU, depths, totals, and how the engine went about it.
+fn write_machine(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
+    let (user, system) = cpu_percent(job);
+    let (user_ns, system_ns) = cpu_ns_per_io(job);
+    let cpu = &job.cpu;
+    writeln!(
+        out,
+        "  cpu          : usr={user:.2}%, sys={system:.2}%, ctx={}, majf={}, minf={}",
+        cpu.context_switch_count, cpu.major_fault_count, cpu.minor_fault_count
+    )?;
+    writeln!(out, "  IO depths    : {}", shares(&job.depth_level, LEVELS))?;
+    writeln!(out, "     submit    : {}", shares(&job.batch_submit, BATCHES))?;
+    writeln!(out, "     complete  : {}", shares(&job.batch_complete, BATCHES))?;
+    writeln!(
+        out,
+        "     issued rwts: total={},{},0,{} short={},{},0,0 dropped=0,0,0,0",
+        job.read.io_count,
+        job.write.io_count,
+        job.sync.io_count,
+        job.read.short_count,
+        job.write.short_count
+    )?;
+    writeln!(
+        out,
+        "  iomill       : {}, enters={} ({:.3} per I/O), cpu={user_ns}+{system_ns} ns per I/O \
+         (user+system)",
+        job.engine_lines.join(", "),
+        job.enter_count,
+        enters_per_io(job)
+    )
+}
+
+fn shares(map: &DepthMap, labels: [&str; 7]) -> String {
+    let mut line = String::new();
+    for (index, (label, share)) in labels.iter().zip(map.percentages()).enumerate() {
+        let separator = if index > 0 { ", " } else { "" };
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{separator}{label}={share:.1}%");
+    }
+    line
+}
+
+/// The closing lines over all jobs.
+fn write_group(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nRun status group 0 (all jobs):")?;
+    let reads: Vec<&Direction> = report.entries.iter().map(|job| &job.read).collect();
+    let writes: Vec<&Direction> = report.entries.iter().map(|job| &job.write).collect();
+    for (name, mut busy) in [(" READ", reads), ("WRITE", writes)] {
+        busy.retain(|direction| direction.io_count > 0);
+        let bws: Vec<u64> = busy.iter().map(|direction| direction.bw_bytes()).collect();
+        let runtimes: Vec<u64> = busy.iter().map(|direction| direction.runtime_ms()).collect();
+        let (Some(bw_min), Some(bw_max)) = (bws.iter().min(), bws.iter().max()) else { continue };
+        let (Some(ms_min), Some(ms_max)) = (runtimes.iter().min(), runtimes.iter().max()) else {
+            continue;
+        };
+        let bytes: u64 = busy.iter().map(|direction| direction.bytes).sum();
+        let bw = bytes.saturating_mul(1000) / ms_max;
+        writeln!(
+            out,
+            "  {name}: bw={} ({}), {}-{} ({}-{}), io={} ({}), run={ms_min}-{ms_max}msec",
+            units::rate_iec(bw),
+            units::rate_si(bw),
+            units::rate_iec(*bw_min),
+            units::rate_iec(*bw_max),
+            units::rate_si(*bw_min),
+            units::rate_si(*bw_max),
+            units::bytes_iec(bytes),
+            units::bytes_si(bytes)
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! The report for programs: fio's JSON, and our own values under the key `iomill`.
+//!
+//! Owns the names and the nesting of keys. Values that are not measured are left out, but for the
+//! zeros of `trim` and `slat_ns`, which readers of fio's JSON expect. Called by `report`.
+
+use std::io::{self, Write};
+
+use hdrhistogram::Histogram;
+use serde::{Serialize, Serializer};
+
+use super::latency::{LABELS, Ranges};
+use super::{Report, VERSION, cpu_ns_per_io, cpu_percent, enters_per_io, timestamp_ms};
+use crate::stats::{Direction, JobStats, Samples, millis};
+
+const LEVELS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
+const BATCHES: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
+
+/// Writes the report and a final newline.
+pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    let finished_ms = timestamp_ms(report.finished);
+    let document = Document {
+        version: VERSION,
+        timestamp: finished_ms / 1000,
+        timestamp_ms: finished_ms,
+        time: report.finished_text(),
+        global_options: Keyed(Vec::new()),
+        jobs: report.entries.iter().map(|entry| job(report, entry)).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+/// A JSON object whose keys keep their order.
+#[derive(Debug)]
+struct Keyed<V>(Vec<(String, V)>);
+
+impl<V: Serialize> Serialize for Keyed<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl Keyed<f64> {
+    fn of(labels: &[&str], shares: &[f64]) -> Keyed<f64> {
+        let pairs = labels.iter().zip(shares);
+        Keyed(pairs.map(|(label, share)| ((*label).to_owned(), *share)).collect())
+    }
+}
+
+#[derive(Serialize)]
+struct Document {
+    #[serde(rename = "fio version")]
+    version: &'static str,
+    timestamp: u64,
+    timestamp_ms: u64,
+    time: String,
+    #[serde(rename = "global options")]
+    global_options: Keyed<String>,
+    jobs: Vec<Job>,
+}
+
+#[derive(Serialize)]
+struct Job {
+    jobname: String,
+    groupid: u32,
+    job_start: u64,
+    error: i32,
+    eta: u64,
+    elapsed: u64,
+    #[serde(rename = "job options")]
+    job_options: Keyed<String>,
+    read: Io,
+    write: Io,
+    trim: Io,
+    sync: SyncIo,
+    job_runtime: u64,
+    usr_cpu: f64,
+    sys_cpu: f64,
+    ctx: u64,
+    majf: u64,
+    minf: u64,
+    iodepth_level: Keyed<f64>,
+    iodepth_submit: Keyed<f64>,
+    iodepth_complete: Keyed<f64>,
+    latency_ns: Keyed<f64>,
+    latency_us: Keyed<f64>,
+    latency_ms: Keyed<f64>,
+    iomill: Iomill,
+}
+
+#[derive(Serialize)]
+struct Io {
+    io_bytes: u64,
+    io_kbytes: u64,
+    bw_bytes: u64,
+    bw: u64,
+    iops: f64,
+    runtime: u64,
+    total_ios: u64,
+    short_ios: u64,
+    drop_ios: u64,
+    slat_ns: Latency,
+    clat_ns: Latency,
+    lat_ns: Latency,
+    bw_min: u64,
+    bw_max: u64,
+    bw_agg: f64,
+    bw_mean: f64,
+    bw_dev: f64,
+    bw_samples: u64,
+    iops_min: u64,
+    iops_max: u64,
+    iops_mean: f64,
+    iops_stddev: f64,
+    iops_samples: u64,
+}
+
+#[derive(Serialize)]
+struct SyncIo {
+    total_ios: u64,
+    lat_ns: Latency,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    min: u64,
+    max: u64,
+    mean: f64,
+    stddev: f64,
+    #[serde(rename = "N")]
+    count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percentile: Option<Keyed<u64>>,
+}
+
+/// What fio has no key for.
+#[derive(Serialize)]
+struct Iomill {
+    engine: Vec<String>,
+    enters: u64,
+    enters_per_io: f64,
+    batches: u64,
+    retries: u64,
+    cpu_user_ns_per_io: u64,
+    cpu_system_ns_per_io: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+}
+
+fn job(report: &Report<'_>, entry: &JobStats) -> Job {
+    let (usr_cpu, sys_cpu) = cpu_percent(entry);
+    let ranges = Ranges::of(&[&entry.read.latency_ns, &entry.write.latency_ns]);
+    let percentiles = &report.spec.percentiles;
+    let group = |of: fn(&JobStats) -> &Direction| {
+        report.entries.iter().map(|entry| of(entry).bw_bytes()).sum()
+    };
+    Job {
+        jobname: report.spec.name.clone(),
+        groupid: 0,
+        job_start: timestamp_ms(report.started),
+        error: entry.failure.as_ref().map_or(0, |failure| failure.errno),
+        eta: 0,
+        elapsed: millis(entry.elapsed).div_ceil(1000),
+        job_options: Keyed(report.options.clone()),
+        read: io(Some(&entry.read), group(|entry| &entry.read), percentiles),
+        write: io(Some(&entry.write), group(|entry| &entry.write), percentiles),
+        trim: io(None, 0, percentiles),
+        sync: SyncIo {
+            total_ios: entry.sync.io_count,
+            lat_ns: latency(&entry.sync.latency_ns, Some(percentiles)),
+        },
+        job_runtime: millis(entry.job_runtime),
+        usr_cpu,
+        sys_cpu,
+        ctx: entry.cpu.context_switch_count,
+        majf: entry.cpu.major_fault_count,
+        minf: entry.cpu.minor_fault_count,
+        iodepth_level: Keyed::of(&LEVELS, &entry.depth_level.percentages()),
+        iodepth_submit: Keyed::of(&BATCHES, &entry.batch_submit.percentages()),
+        iodepth_complete: Keyed::of(&BATCHES, &entry.batch_complete.percentages()),
+        latency_ns: Keyed::of(&LABELS, &ranges.ns),
+        latency_us: Keyed::of(&LABELS, &ranges.us),
+        latency_ms: Keyed::of(&LABELS, &ranges.ms),
+        iomill: iomill(entry),
+    }
+}
+
+fn io(direction: Option<&Direction>, group_bw_bytes: u64, percentiles: &[f64]) -> Io {
+    let unsampled = Samples::default();
+    let busy = direction.filter(|direction| direction.io_count > 0);
+    let (bw, iops) = direction.map_or((&unsampled, &unsampled), |d| (&d.bw_kib, &d.iops));
+    let bw_bytes = direction.map_or(0, Direction::bw_bytes);
+    let io_bytes = direction.map_or(0, |direction| direction.bytes);
+    let latency_of = |percentiles| {
+        busy.map_or_else(no_latency, |direction| latency(&direction.latency_ns, percentiles))
+    };
+    let share = 100.0 * bw.mean * 1024.0 / group_bw_bytes.max(1) as f64;
+    Io {
+        io_bytes,
+        io_kbytes: io_bytes / 1024,
+        bw_bytes,
+        bw: bw_bytes / 1024,
+        iops: direction.map_or(0.0, Direction::iops),
+        runtime: direction.map_or(0, Direction::runtime_ms),
+        total_ios: direction.map_or(0, |direction| direction.io_count),
+        short_ios: direction.map_or(0, |direction| direction.short_count),
+        drop_ios: 0,
+        slat_ns: no_latency(),
+        clat_ns: latency_of(Some(percentiles)),
+        lat_ns: latency_of(None),
+        bw_min: bw.min,
+        bw_max: bw.max,
+        bw_agg: share.min(100.0),
+        bw_mean: bw.mean,
+        bw_dev: bw.deviation(),
+        bw_samples: bw.count,
+        iops_min: iops.min,
+        iops_max: iops.max,
+        iops_mean: iops.mean,
+        iops_stddev: iops.deviation(),
+        iops_samples: iops.count,
+    }
+}
+
+fn latency(histogram: &Histogram<u64>, percentiles: Option<&[f64]>) -> Latency {
+    if histogram.is_empty() {
+        return no_latency();
+    }
+    let percentile = percentiles.map(|list| {
+        // fio's keys are C's "%f": six decimals.
+        let pair =
+            |percent: &f64| (format!("{percent:.6}"), histogram.value_at_percentile(*percent));
+        Keyed(list.iter().map(pair).collect())
+    });
+    Latency {
+        min: histogram.min(),
+        max: histogram.max(),
+        mean: histogram.mean(),
+        stddev: histogram.stdev(),
+        count: histogram.len(),
+        percentile,
+    }
+}
+
+fn no_latency() -> Latency {
+    Latency { min: 0, max: 0, mean: 0.0, stddev: 0.0, count: 0, percentile: None }
+}
+
+fn iomill(entry: &JobStats) -> Iomill {
+    let (cpu_user_ns_per_io, cpu_system_ns_per_io) = cpu_ns_per_io(entry);
+    Iomill {
+        engine: entry.engine_lines.clone(),
+        enters: entry.enter_count,
+        enters_per_io: enters_per_io(entry),
+        batches: entry.batch_count,
+        retries: entry.retry_count,
+        cpu_user_ns_per_io,
+        cpu_system_ns_per_io,
+        error_message: entry.failure.as_ref().map(|failure| failure.message.clone()),
+    }
+}

@@ -1,0 +1,271 @@
+//! What was measured: per direction, per job, and the sum of several jobs.
+//!
+//! Owns the numbers between the run and the report, and fio's rules for adding jobs up. It
+//! measures and prints nothing. Filled in by `job_thread`, read by `report`.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::cpu::CpuUse;
+
+/// Bandwidth or IOPS, sampled every half second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Samples {
+    pub(crate) count: u64,
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+    pub(crate) mean: f64,
+    square_sum: f64,
+}
+
+impl Samples {
+    /// Adds one sample.
+    pub(crate) fn push(&mut self, value: u64) {
+        self.min = if self.count == 0 { value } else { self.min.min(value) };
+        self.max = self.max.max(value);
+        self.count += 1;
+        // Welford's update: no list to keep, and no loss of precision for large values.
+        let delta = value as f64 - self.mean;
+        self.mean += delta / self.count as f64;
+        self.square_sum += delta * (value as f64 - self.mean);
+    }
+
+    /// The standard deviation.
+    pub(crate) fn deviation(&self) -> f64 {
+        if self.count < 2 { 0.0 } else { (self.square_sum / (self.count - 1) as f64).sqrt() }
+    }
+
+    /// The sum of two jobs that ran side by side, as fio's group reporting has it.
+    fn add(&mut self, other: &Samples) {
+        self.count += other.count;
+        self.min += other.min;
+        self.max += other.max;
+        self.mean += other.mean;
+        self.square_sum += other.square_sum;
+    }
+}
+
+/// One kind of request: reads, writes or syncs.
+#[derive(Clone, Debug)]
+pub(crate) struct Direction {
+    pub(crate) io_count: u64,
+    pub(crate) bytes: u64,
+    pub(crate) short_count: u64,
+    /// From the system call that submitted to the one that reaped.
+    pub(crate) latency_ns: Histogram<u64>,
+    pub(crate) runtime: Duration,
+    pub(crate) bw_kib: Samples,
+    pub(crate) iops: Samples,
+}
+
+impl Direction {
+    /// Bytes per second.
+    pub(crate) fn bw_bytes(&self) -> u64 {
+        per_second(self.bytes, self.runtime)
+    }
+
+    /// Requests per second.
+    pub(crate) fn iops(&self) -> f64 {
+        self.io_count as f64 * 1000.0 / millis(self.runtime) as f64
+    }
+
+    /// Whole requests per second.
+    pub(crate) fn iops_whole(&self) -> u64 {
+        per_second(self.io_count, self.runtime)
+    }
+
+    /// The runtime in whole milliseconds, 0 where nothing was done.
+    pub(crate) fn runtime_ms(&self) -> u64 {
+        if self.io_count == 0 { 0 } else { millis(self.runtime) }
+    }
+
+    fn add(&mut self, other: &Direction) {
+        self.io_count += other.io_count;
+        self.bytes += other.bytes;
+        self.short_count += other.short_count;
+        self.latency_ns += &other.latency_ns;
+        self.runtime = self.runtime.max(other.runtime);
+        self.bw_kib.add(&other.bw_kib);
+        self.iops.add(&other.iops);
+    }
+}
+
+/// How often each depth occurred, in fio's seven classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DepthMap {
+    pub(crate) counts: [u64; 7],
+}
+
+impl DepthMap {
+    /// Counts `weight` requests that were issued at `depth`: 1, 2-3, 4-7, .. 64 and more.
+    #[inline]
+    pub(crate) fn record_level(&mut self, depth: u32, weight: u64) {
+        let class = depth.max(1).ilog2().min(6);
+        self.counts[class as usize] += weight;
+    }
+
+    /// Counts one batch of `len` requests: 0, 1-4, 5-8, 9-16, .. more than 64.
+    #[inline]
+    pub(crate) fn record_batch(&mut self, len: u32) {
+        let class = match len {
+            0 => 0,
+            1..=4 => 1,
+            // Worked example: 9..=16 has (len - 1).ilog2() == 3 and is class 3.
+            _ => (len - 1).ilog2().min(6),
+        };
+        self.counts[class as usize] += 1;
+    }
+
+    /// The share of each class in percent; like fio, never less than 0.1 where there is any.
+    pub(crate) fn percentages(&self) -> [f64; 7] {
+        let total: u64 = self.counts.iter().sum();
+        self.counts.map(|count| match count {
+            0 => 0.0,
+            _ => (100.0 * count as f64 / total as f64).max(0.1),
+        })
+    }
+
+    fn add(&mut self, other: &DepthMap) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+    }
+}
+
+/// An error that ended a job.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// The operating system's number, where there was one.
+    pub(crate) errno: i32,
+    /// What, where, why.
+    pub(crate) message: String,
+}
+
+/// Everything that is known about one job after it ran, or about several together.
+#[derive(Clone, Debug)]
+pub(crate) struct JobStats {
+    pub(crate) read: Direction,
+    pub(crate) write: Direction,
+    pub(crate) sync: Direction,
+    pub(crate) depth_level: DepthMap,
+    pub(crate) batch_submit: DepthMap,
+    pub(crate) batch_complete: DepthMap,
+    /// Of the job's own thread and of its share of helper threads.
+    pub(crate) cpu: CpuUse,
+    /// Of the whole process during the job; `runner` turns it into shares of helper threads.
+    pub(crate) process_cpu: CpuUse,
+    /// Measured time; the sum over jobs when several are added up.
+    pub(crate) job_runtime: Duration,
+    /// From the start of the thread, ramp time included.
+    pub(crate) elapsed: Duration,
+    pub(crate) enter_count: u64,
+    pub(crate) batch_count: u64,
+    pub(crate) retry_count: u64,
+    /// How the engine ran: one line per fact.
+    pub(crate) engine_lines: Vec<String>,
+    pub(crate) failure: Option<Failure>,
+}
+
+impl JobStats {
+    /// Reads, writes and syncs together.
+    pub(crate) fn io_count(&self) -> u64 {
+        self.read.io_count + self.write.io_count + self.sync.io_count
+    }
+
+    /// The sum of jobs that ran side by side; `None` for no job at all.
+    pub(crate) fn sum(jobs: &[JobStats]) -> Option<JobStats> {
+        let (first, others) = jobs.split_first()?;
+        let mut sum = first.clone();
+        for other in others {
+            sum.add(other);
+        }
+        Some(sum)
+    }
+
+    fn add(&mut self, other: &JobStats) {
+        self.read.add(&other.read);
+        self.write.add(&other.write);
+        self.sync.add(&other.sync);
+        self.depth_level.add(&other.depth_level);
+        self.batch_submit.add(&other.batch_submit);
+        self.batch_complete.add(&other.batch_complete);
+        self.cpu = self.cpu.plus(other.cpu);
+        self.job_runtime += other.job_runtime;
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.enter_count += other.enter_count;
+        self.batch_count += other.batch_count;
+        self.retry_count += other.retry_count;
+        for line in &other.engine_lines {
+            if !self.engine_lines.contains(line) {
+                self.engine_lines.push(line.clone());
+            }
+        }
+        if self.failure.is_none() {
+            self.failure.clone_from(&other.failure);
+        }
+    }
+}
+
+/// Whole milliseconds, at least one: rates are divided by it, as fio does.
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// The rate per second, with the span in whole milliseconds.
+pub(crate) fn per_second(amount: u64, span: Duration) -> u64 {
+    u64::try_from(u128::from(amount) * 1000 / u128::from(millis(span))).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_know_mean_and_deviation() {
+        let mut samples = Samples::default();
+        for value in [2, 4, 4, 4, 5, 5, 7, 9] {
+            samples.push(value);
+        }
+        assert_eq!((samples.min, samples.max, samples.count), (2, 9, 8));
+        assert!((samples.mean - 5.0).abs() < 1e-9);
+        // The squared distances add up to 32; 32 / 7 under the root.
+        assert!((samples.deviation() - (32.0_f64 / 7.0).sqrt()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn depth_levels_fall_into_the_classes_of_fio() {
+        for (depth, class) in
+            [(1, 0), (2, 1), (3, 1), (4, 2), (8, 3), (16, 4), (31, 4), (32, 5), (64, 6), (4096, 6)]
+        {
+            let mut map = DepthMap::default();
+            map.record_level(depth, 3);
+            assert_eq!(map.counts[class], 3, "depth {depth}: {map:?}");
+        }
+    }
+
+    #[test]
+    fn batches_fall_into_the_classes_of_fio() {
+        for (len, class) in
+            [(0, 0), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (16, 3), (17, 4), (33, 5), (64, 5)]
+        {
+            let mut map = DepthMap::default();
+            map.record_batch(len);
+            assert_eq!(map.counts[class], 1, "batch of {len}: {map:?}");
+        }
+        let mut map = DepthMap::default();
+        map.record_batch(65);
+        map.record_batch(4096);
+        assert_eq!(map.counts[6], 2);
+    }
+
+    #[test]
+    fn rare_classes_show_as_a_tenth_of_a_percent() {
+        let mut map = DepthMap::default();
+        map.record_level(1, 1);
+        map.record_level(8, 1_000_000);
+        assert_eq!(map.percentages()[0], 0.1);
+        assert!(map.percentages()[3] > 99.9);
+        assert_eq!(map.percentages()[6], 0.0);
+    }
+}
