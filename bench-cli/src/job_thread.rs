@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use iomill_engine::{
-    BackendChoice, Completion, Config, Context, Engine, File, Metrics, OpMetrics, SqPoll, Sync,
-    Wait,
+    BackendChoice, Completion, Config, Context, Engine, ErrorKind, File, Metrics, OpMetrics,
+    SqPoll, Sync, Wait,
 };
 
 use crate::cpu::CpuUse;
@@ -68,7 +68,12 @@ impl<'a> JobThread<'a> {
         interrupt: &'a Interrupt,
     ) -> Result<JobThread<'a>, Error> {
         let refused = |error: iomill_engine::Error| Error::usage(error.to_string());
-        let mut engine = config(spec)?.start().map_err(refused)?;
+        let mut engine = config(spec)?.start().map_err(|error| match spec.ioengine {
+            IoEngine::IoUring if error.kind() == ErrorKind::Backend => {
+                Error::usage(format!("{error}; or leave --ioengine=io_uring out to run on threads"))
+            }
+            _ => refused(error),
+        })?;
         let mut file = target::open(spec, &target.path)?;
         if spec.registerfiles {
             file = engine.register_file(&file).map_err(refused)?;

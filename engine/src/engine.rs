@@ -267,7 +267,11 @@ impl Engine {
         self.dispatch(&mut turn);
         self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
-        entered.map(|()| turn)
+        match entered {
+            // A callback's panic goes first: the backend's failure comes again at the next turn.
+            Err(error) if turn.panic.is_none() => Err(error),
+            _ => Ok(turn),
+        }
     }
 
     /// The wait that makes sense now: not before what is ready was handed over or given to the

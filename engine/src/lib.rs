@@ -74,3 +74,8 @@ pub use op::{
 };
 pub use report::{Fallback, Report};
 pub use shutdown::ShutdownReport;
+
+/// Compiles and runs the program in the workspace's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

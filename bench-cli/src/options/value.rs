@@ -3,6 +3,7 @@
 //! Owns the syntax of values, and no option's meaning or range. Called by `options::mod`, so
 //! the same rules serve the command line and, later, job files.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 /// Reads a size in bytes as fio does with its default `kb_base=1024`.
@@ -60,7 +61,10 @@ pub(crate) fn integer(text: &str) -> Result<u64, String> {
         None if text.starts_with('+') => return Err(format!("'{text}' is not a whole number")),
         None => text.parse(),
     };
-    parsed.map_err(|_| format!("'{text}' is not a whole number"))
+    parsed.map_err(|error| match error.kind() {
+        IntErrorKind::PosOverflow => format!("'{text}' is too large"),
+        _ => format!("'{text}' is not a whole number"),
+    })
 }
 
 /// Reads a boolean: `1` or `0`.

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::job::JobSpec;
 use crate::workload::Region;
+use iomill_engine::ErrorKind;
 use layout::Layout;
 
 /// A file that is ready to run on.
@@ -187,7 +188,14 @@ pub(crate) fn open(spec: &JobSpec, path: &Path) -> Result<iomill_engine::File, E
         .write(spec.rw.writes())
         .direct(spec.is_direct())
         .open(path)
-        .map_err(|error| Error::usage(error.to_string()))
+        .map_err(|error| match error.kind() {
+            ErrorKind::Unsupported if spec.is_direct() => Error::usage(format!(
+                "the file system of '{}' cannot do direct I/O: leave out --direct, or choose a \
+                 file on another one",
+                path.display()
+            )),
+            _ => Error::usage(error.to_string()),
+        })
 }
 
 /// Drops the file's clean pages from the page cache.

@@ -1,0 +1,11 @@
+//! `bench-cli` as a user meets it: what it prints, what it refuses and what it leaves behind.
+//!
+//! It never looks inside the program; `bench-cli`'s own tests do. `program` builds and runs it, the
+//! other modules assert. `cargo test -p iomill-tests cli` runs them.
+
+mod denied;
+mod files;
+mod program;
+mod refusals;
+mod report;
+mod workload;

@@ -1,0 +1,193 @@
+//! Bad input: each case is refused by one line that names the culprit and what to do about it.
+//!
+//! It never starts a job that does I/O. Failures during a job are in `files`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use super::program::{Place, bench_cli};
+
+#[test]
+fn missing_file_is_named() {
+    let place = Place::new();
+    for rw in ["read", "randread"] {
+        let said = place.run(&[&format!("--rw={rw}"), "--filename=missing"]);
+        said.assert_refused_with(&["'missing'", "does not exist", "check the path"]);
+    }
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn missing_folder_is_named() {
+    let place = Place::new();
+    let said = place.run(&["--rw=write", "--size=1m", "--directory=no/folder"]);
+    said.assert_refused_with(&["no/folder", "create its directory first"]);
+}
+
+#[test]
+fn folder_instead_of_a_file_is_named() {
+    let place = Place::new();
+    fs::create_dir(place.path("folder")).unwrap();
+    let said = place.run(&["--rw=read", "--filename=folder"]);
+    said.assert_refused_with(&["'folder' is a directory", "--directory=folder"]);
+}
+
+#[test]
+fn device_that_is_no_disk_is_named() {
+    let said = Place::new().run(&["--rw=read", "--filename=/dev/zero", "--size=1m"]);
+    said.assert_refused_with(&["'/dev/zero'", "choose another --filename"]);
+}
+
+/// Root may read everything; without this capability even root obeys the mode.
+fn without_root_rights() -> Option<Command> {
+    let rights = ["--bounding-set", "-dac_override,-dac_read_search", "--"];
+    let works = Command::new("setpriv").args(rights).arg("true").status();
+    match works {
+        Ok(status) if status.success() => {
+            let mut command = Command::new("setpriv");
+            command.args(rights).arg(bench_cli());
+            Some(command)
+        }
+        // An ordinary user cannot drop what it does not have, and need not.
+        Ok(_) if fs::read("/proc/1/environ").is_err() => Some(Command::new(bench_cli())),
+        other => {
+            println!("skipped: root's right to read everything cannot be dropped: {other:?}");
+            None
+        }
+    }
+}
+
+#[test]
+fn file_without_permission_is_named() {
+    let Some(command) = without_root_rights() else { return };
+    let place = Place::new();
+    let path = place.file("secret", 1 << 16);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    let said = place.run_by(command, &["--rw=read", "--filename=secret"]);
+    said.assert_refused_with(&["secret", "ermission", "check the permissions"]);
+}
+
+#[test]
+fn folder_that_takes_no_files_is_named() {
+    let Some(command) = without_root_rights() else { return };
+    let place = Place::new();
+    let folder = place.path("locked");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    let said = place.run_by(command, &["--rw=write", "--size=1m", "--directory=locked"]);
+    said.assert_refused_with(&["locked", "Permission denied", "change its permissions"]);
+}
+
+#[test]
+fn unaligned_direct_jobs_are_refused_with_the_unit() {
+    let place = Place::new();
+    place.file("data", 1 << 20);
+    let probe = place.run(&["--rw=read", "--filename=data", "--direct=1", "--bs=4k"]);
+    if probe.code != Some(0) {
+        println!("skipped: no direct I/O on this file system: {}", probe.stderr.trim());
+        return;
+    }
+    let direct = ["--rw=randread", "--filename=data", "--direct=1"];
+    for (wrong, culprit) in [
+        (&["--bs=1000"][..], "--bs=1000"),
+        (&["--bs=4k", "--offset=100"], "--offset=100"),
+        (&["--bs=4k", "--size=10001"], "--size=10001"),
+    ] {
+        let said = place.run(&[&direct, wrong].concat());
+        said.assert_refused_with(&[culprit, "--direct", "'data'", "multiple of"]);
+    }
+}
+
+#[test]
+fn file_system_without_direct_io_is_named() {
+    // sysfs has no direct I/O on any kernel; this attribute exists wherever sysfs is mounted.
+    const ATTRIBUTE: &str = "/sys/kernel/uevent_seqnum";
+    if fs::metadata(ATTRIBUTE).is_err() {
+        println!("skipped: no file system without direct I/O: {ATTRIBUTE} is missing");
+        return;
+    }
+    let filename = format!("--filename={ATTRIBUTE}");
+    let said = Place::new().run(&["--rw=read", "--bs=512", "--direct=1", &filename]);
+    said.assert_refused_with(&[ATTRIBUTE, "direct I/O", "leave out --direct"]);
+}
+
+#[test]
+fn numbers_out_of_range_are_named_with_the_range() {
+    let place = Place::new();
+    place.file("data", 1 << 20);
+    for (option, value, range) in [
+        ("--iodepth", "0", "1 to 4096"),
+        ("--iodepth", "100000", "1 to 4096"),
+        ("--iodepth", "99999999999999999999999", "99999999999999999999999"),
+        ("--bs", "0", "1 to "),
+        ("--bs", "1g", "1 to "),
+        ("--bs", "4q", "'4q'"),
+        ("--bs", "-1", "-1"),
+        ("--numjobs", "0", "1 to 256"),
+        ("--rwmixread", "101", "0 to 100"),
+        ("--size", "0", "at least 1"),
+    ] {
+        let said = place.run(&["--rw=read", "--filename=data", &format!("{option}={value}")]);
+        said.assert_refused_with(&[option, range]);
+    }
+    let said = place.run(&["--rw=read", "--filename=data", "--bs=64m", "--iodepth=4096"]);
+    said.assert_refused_with(&["--bs", "--iodepth", "lower one"]);
+}
+
+#[test]
+fn unknown_options_and_words_name_the_nearest() {
+    let place = Place::new();
+    place.file("data", 1 << 20);
+    for (argument, parts) in [
+        ("--iodept=4", &["--iodept", "did you mean --iodepth?"][..]),
+        ("--block-size=4k", &["--block-size", "--blocksize"]),
+        ("--zzzzqqqqxxxx", &["--zzzzqqqqxxxx", "--help"]),
+        ("--ioengine=libaio", &["libaio", "io_uring", "threads"]),
+        ("--rw=sideways", &["sideways", "randread"]),
+        ("--output-format=xml", &["xml", "json"]),
+        ("job.fio", &["job.fio", "--bs=4k"]),
+        ("--time_based", &["--time_based", "--runtime"]),
+    ] {
+        place.run(&["--filename=data", argument]).assert_refused_with(parts);
+    }
+}
+
+#[test]
+fn size_beyond_the_end_of_a_file_is_named_for_reads() {
+    let place = Place::new();
+    place.file("data", 1 << 20);
+    let said = place.run(&["--rw=read", "--filename=data", "--size=2m"]);
+    said.assert_refused_with(&["--size=2097152", "'data'", "1048576", "lower --size"]);
+    let said = place.run(&["--rw=read", "--filename=data", "--size=1m", "--offset=4k"]);
+    said.assert_refused_with(&["--offset=4096", "'data'", "1048576"]);
+    place.file("empty", 0);
+    let said = place.run(&["--rw=read", "--filename=empty"]);
+    said.assert_refused_with(&["'empty'", "use a larger file"]);
+}
+
+#[test]
+fn existing_file_is_never_written_unless_allowed() {
+    let place = Place::new();
+    let path = place.file("precious", 1 << 20);
+    for rw in ["write", "randwrite", "rw", "randrw"] {
+        let said = place.run(&["--filename=precious", "--size=64k", &format!("--rw={rw}")]);
+        said.assert_refused_with(&["'precious'", rw, "--allow_overwrite"]);
+        assert!(fs::read(&path).unwrap() == vec![b'a'; 1 << 20], "--rw={rw} changed the file");
+    }
+    let allowed = ["--filename=precious", "--size=64k", "--rw=write", "--allow_overwrite"];
+    let said = place.run(&allowed);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let after = fs::read(&path).expect("a file that the run did not create is not removed");
+    assert!(after[..65536] != vec![b'a'; 65536], "with leave the file is written");
+    assert!(after[65536..] == vec![b'a'; (1 << 20) - 65536], "nothing beyond --size is");
+}
+
+#[test]
+fn report_file_that_cannot_be_written_is_named() {
+    let place = Place::new();
+    place.file("data", 1 << 20);
+    let said = place.run(&["--rw=read", "--filename=data", "--output=no/folder/report"]);
+    assert_ne!(said.code, Some(0), "{said:?}");
+    assert!(said.stderr.contains("no/folder/report"), "{said:?}");
+}

@@ -1,0 +1,69 @@
+//! Cases about direct I/O: aligned transfers, and misaligned ones refused before the kernel sees
+//! them.
+//!
+//! It skips, and says why, on file systems that do no direct I/O.
+
+use std::fs;
+
+use iomill_engine::{DirectAlignment, ErrorKind, File};
+
+use super::subject::{Subject, bytes_read, complete, pattern, read, write};
+
+/// A file of four blocks and 100 bytes, open for direct I/O.
+fn open_direct(subject: &Subject) -> Option<(File, DirectAlignment)> {
+    let path = subject.file("direct", &pattern(4 * 4096 + 100));
+    fs::File::open(&path).unwrap().sync_all().unwrap();
+    let opened = File::options().read(true).write(true).direct(true).open(&path);
+    match opened {
+        Ok(file) => {
+            assert!(file.is_direct());
+            let alignment = file.alignment().expect("a direct file knows its alignment");
+            Some((file, alignment))
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            println!("skipped: no direct I/O on this file system: {error}");
+            None
+        }
+    }
+}
+
+pub(super) fn aligned_direct_transfers_move_the_bytes(subject: &Subject) {
+    let Some((file, _)) = open_direct(subject) else { return };
+    let mut engine = subject.engine();
+    let op = read(&engine, &file, 4096, 4096);
+    assert!(bytes_read(&complete(&mut engine, op)) == &pattern(8192)[4096..]);
+    let op = write(&engine, &file, 8192, &[9; 4096]);
+    assert_eq!(complete(&mut engine, op).result.unwrap(), 4096);
+    assert!(fs::read(file.path()).unwrap()[8192..12288] == [9; 4096]);
+}
+
+pub(super) fn direct_read_across_the_end_is_short(subject: &Subject) {
+    let Some((file, _)) = open_direct(subject) else { return };
+    let mut engine = subject.engine();
+    let op = read(&engine, &file, 4 * 4096, 4096);
+    assert!(bytes_read(&complete(&mut engine, op)) == &pattern(4 * 4096 + 100)[4 * 4096..]);
+    let op = read(&engine, &file, 5 * 4096, 4096);
+    assert_eq!(complete(&mut engine, op).result.unwrap(), 0);
+}
+
+pub(super) fn misaligned_direct_request_is_refused_with_the_alignment(subject: &Subject) {
+    let Some((file, alignment)) = open_direct(subject) else { return };
+    let mut engine = subject.engine();
+    for (offset, len) in [(1, 4096), (0, 100), (4096 + 3, 4093)] {
+        let op = read(&engine, &file, offset, len);
+        let Err(refused) = engine.submit(op, |_, _| panic!("a refused callback ran")) else {
+            panic!("{len} bytes at {offset} were accepted");
+        };
+        let text = refused.error.to_string();
+        assert_eq!(refused.error.kind(), ErrorKind::Misaligned, "{text}");
+        assert!(text.contains(&alignment.offset.to_string()), "{text:?} lacks the alignment");
+        assert!(text.contains("direct"), "{text:?} does not name the file");
+        assert_eq!(refused.op.buffer.len(), len, "the operation comes back");
+        assert_eq!(engine.in_flight(), 0);
+    }
+    let op = write(&engine, &file, 1, &[9; 4096]);
+    assert!(engine.submit(op, |_, _| panic!("a refused callback ran")).is_err());
+    engine.drain().unwrap();
+    assert!(fs::read(file.path()).unwrap() == pattern(4 * 4096 + 100), "nothing was written");
+}

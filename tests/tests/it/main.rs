@@ -1,0 +1,15 @@
+//! The tests that cross crates, as one binary so that they link once.
+//!
+//! It holds no test itself; each module says what it covers. `cargo test -p iomill-tests` runs it.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and a skipped test prints why"
+)]
+
+mod cli;
+mod contract;
+mod differential;
+mod tidy;
