@@ -314,6 +314,7 @@ pub fn errno_name(errno: i32) -> Option<&'static str> {
         libc::EBADFD => "EBADFD",
         libc::EBADR => "EBADR",
         libc::EOVERFLOW => "EOVERFLOW",
+        libc::ENOBUFS => "ENOBUFS",
         libc::EOPNOTSUPP => "EOPNOTSUPP",
         libc::EALREADY => "EALREADY",
         libc::ESTALE => "ESTALE",

@@ -40,7 +40,8 @@ pub struct Matching {
 impl Matching {
     const NONE: Self = Self { user_data: None, file: None, opcode: None, all: false };
 
-    /// Any request of the ring.
+    /// Any request of the ring. Linux 6.18 cancels every one of them, also without `all`, although
+    /// cancelation(7) says "any single request": do not count on one surviving.
     pub const fn any() -> Self {
         Self::NONE
     }
