@@ -24,6 +24,7 @@
 #![deny(unsafe_code)]
 
 mod config;
+mod environment;
 mod error;
 #[expect(unsafe_code, reason = "takes ownership of descriptors, and gives it up")]
 mod file;
@@ -50,6 +51,7 @@ mod clock;
 mod engine;
 mod intake;
 mod metrics;
+mod metrics_text;
 #[expect(unsafe_code, reason = "drops the backend, or keeps it from being dropped")]
 mod shutdown;
 

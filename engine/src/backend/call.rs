@@ -79,6 +79,23 @@ pub(super) unsafe fn perform(request: &Request) -> i32 {
     i32::try_from(answer).unwrap_or(i32::MAX)
 }
 
+/// Makes a read without waiting for a device; answers -EAGAIN, or another errno that only means
+/// "not in this way", where that is not possible.
+///
+/// # Safety
+/// As `perform`.
+pub(super) unsafe fn read_from_cache(request: &Request) -> i32 {
+    let RequestFile::Fd(fd) = request.file else { return -libc::EAGAIN };
+    let vector = iovec { iov_base: request.address.cast(), iov_len: request.len as usize };
+    let offset = signed(request.offset);
+    // SAFETY: the caller vouches for the memory, and the vector lives until the call returns.
+    let answer = unsafe { libc::preadv2(fd, &raw const vector, 1, offset, libc::RWF_NOWAIT) };
+    if answer < 0 {
+        return -std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+    }
+    i32::try_from(answer).unwrap_or(i32::MAX)
+}
+
 /// Reads and writes.
 ///
 /// # Safety

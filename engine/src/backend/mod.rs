@@ -31,6 +31,7 @@
 //! 9. **Failure.** An error of `enter` means that the backend as a whole is broken: no more
 //!    completions are to be expected. A request's failure is its completion's result.
 
+mod cached;
 mod call;
 mod request;
 mod threads;

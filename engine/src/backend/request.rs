@@ -112,6 +112,8 @@ pub struct Request {
     pub flags: u32,
     /// A second address or length.
     pub second: u64,
+    /// Whether the file goes through the page cache, so that a read of it may need no device.
+    pub buffered: bool,
     /// The registered piece of memory that holds `address..address + len`.
     pub fixed_buffer: Option<u16>,
 }
@@ -132,6 +134,7 @@ impl Request {
             len: 0,
             flags: 0,
             second: 0,
+            buffered: false,
             fixed_buffer: None,
         }
     }

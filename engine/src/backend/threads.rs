@@ -12,8 +12,9 @@
 //! SeqCst at least one side sees the other: the sleeper finds the entry, or the waker finds the
 //! sleeper and takes the lock, which it gets only when the sleeper waits.
 
-use super::call::perform;
-use super::{Backend, Completion, Memory, Request, Wait};
+use super::cached::CachedReads;
+use super::call::{perform, read_from_cache};
+use super::{Backend, Completion, Memory, Request, RequestKind, Wait};
 use crate::error::{Error, ErrorKind};
 use crossbeam_queue::ArrayQueue;
 use std::os::fd::BorrowedFd;
@@ -47,6 +48,9 @@ struct Shared {
 pub(crate) struct Threads {
     shared: Arc<Shared>,
     helpers: Vec<JoinHandle<()>>,
+    /// Staged reads that the page cache may serve: tried at the next `enter`, on this thread.
+    perhaps_cached: Vec<Request>,
+    cached_reads: CachedReads,
     /// Wake-ups and waits so far.
     enters: u64,
 }
@@ -68,7 +72,13 @@ impl Threads {
             engine_lock: Mutex::new(()),
             completions_came: Condvar::new(),
         });
-        let mut threads = Self { shared, helpers: Vec::new(), enters: 0 };
+        let mut threads = Self {
+            shared,
+            helpers: Vec::new(),
+            perhaps_cached: Vec::with_capacity(depth as usize),
+            cached_reads: CachedReads::new(),
+            enters: 0,
+        };
         for index in 0..count {
             let shared = Arc::clone(&threads.shared);
             let builder = std::thread::Builder::new().name(format!("iomill-io-{index}"));
@@ -89,6 +99,23 @@ impl Threads {
     /// How many helpers there are.
     pub(crate) fn helpers(&self) -> usize {
         self.helpers.len()
+    }
+
+    /// Serves reads from the page cache; those that it cannot serve go to the helpers.
+    fn try_cache(&mut self, completions: &mut Vec<Completion>) {
+        for request in self.perhaps_cached.drain(..) {
+            // SAFETY: the contract of `stage`: until the completion the file is open and the memory
+            // is the backend's, and no helper has this request.
+            let result = unsafe { read_from_cache(&request) };
+            self.cached_reads.tried(result >= 0);
+            if result >= 0 {
+                completions.push(Completion { id: request.id, result });
+                continue;
+            }
+            // Whatever the errno, the plain call decides: some file systems cannot try at all.
+            let pushed = self.shared.requests.push(request);
+            assert!(pushed.is_ok(), "the engine keeps no more in flight than the queue can hold");
+        }
     }
 
     /// Sleeps until the wait's number of completions is in the queue or its time is over.
@@ -147,7 +174,10 @@ unsafe impl Backend for Threads {
 
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
         for (index, request) in batch.iter().enumerate() {
-            if self.shared.requests.push(*request).is_err() {
+            let plain_read = request.kind == RequestKind::Read && request.flags == 0;
+            if plain_read && request.buffered && self.cached_reads.is_worth_trying() {
+                self.perhaps_cached.push(*request);
+            } else if self.shared.requests.push(*request).is_err() {
                 return index;
             }
         }
@@ -161,11 +191,14 @@ unsafe impl Backend for Threads {
     }
 
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
+        let before = completions.len();
+        self.try_cache(completions);
         self.shared.wake_helpers(&mut self.enters);
-        if self.shared.completions.len() < wait.at_least() as usize {
+        let cached = completions.len() - before;
+        // What the cache has served counts; for anything more the caller comes again.
+        if cached == 0 && self.shared.completions.len() < wait.at_least() as usize {
             self.sleep(wait);
         }
-        let before = completions.len();
         completions.extend(std::iter::from_fn(|| self.shared.completions.pop()));
         self.shared.forget_cancelled(&completions[before..]);
         Ok(())

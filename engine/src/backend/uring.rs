@@ -47,7 +47,9 @@ impl Uring {
         let describe = |error: iomill_ring::Error| Error::backend(what, &error);
         // Each request in flight and the cancel of each can complete before we look: room for all,
         // so nothing overflows.
-        let entries = (2 * depth).next_power_of_two();
+        // With SQPOLL the thread may lag: then cancels of requests that are over lie beside those
+        // of their successors, so room for twice as many.
+        let entries = (4 * depth).next_power_of_two();
         let mut builder = Builder::new(entries).cq_entries(entries);
         if let Some(SqPoll { idle, cpu }) = sqpoll {
             builder = builder.sqpoll(iomill_ring::SqPoll { idle, cpu });

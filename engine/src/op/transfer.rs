@@ -199,6 +199,7 @@ fn transfer(
         offset,
         address: address.as_ptr(),
         len,
+        buffered: file.alignment().is_none(),
         fixed_buffer: arena.and_then(|arena| buffer.chunk_of(arena)),
         ..Request::without_file(kind)
     };
