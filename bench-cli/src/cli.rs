@@ -3,8 +3,9 @@
 //! Owns the syntax of the command line and the wording of its errors. It applies nothing; it
 //! hands back what was given, in order. Called by `main`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
+use clap::builder::OsStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -46,7 +47,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
         }
     };
     match matches.subcommand() {
-        Some(("run", run)) => Ok(Request::Run(assignments(run))),
+        Some(("run", run)) => assignments(run).map(Request::Run),
         _ => Ok(Request::Print(command().render_help().to_string())),
     }
 }
@@ -91,6 +92,8 @@ fn argument(option: &'static OptionDef) -> Arg {
         .long(option.name)
         .aliases(aliases)
         .value_name(option.value_name())
+        // clap refuses other bytes without a word about the option; `assignments` names it.
+        .value_parser(OsStringValueParser::new())
         .help(option.help)
         .help_heading(heading)
         .action(ArgAction::Set);
@@ -102,17 +105,30 @@ fn argument(option: &'static OptionDef) -> Arg {
     }
 }
 
-fn assignments(matches: &ArgMatches) -> Vec<Assignment> {
+fn assignments(matches: &ArgMatches) -> Result<Vec<Assignment>, Error> {
     let mut given: Vec<(usize, Assignment)> = OPTIONS
         .iter()
         .filter(|option| matches.value_source(option.name) == Some(ValueSource::CommandLine))
         .filter_map(|option| {
-            let text = matches.get_one::<String>(option.name)?.clone();
-            Some((matches.index_of(option.name)?, Assignment { option, text }))
+            let value = matches.get_one::<OsString>(option.name)?;
+            Some((matches.index_of(option.name)?, assignment(option, value)))
         })
-        .collect();
+        .map(|(index, assignment)| Ok((index, assignment?)))
+        .collect::<Result<_, Error>>()?;
     given.sort_by_key(|(index, _)| *index);
-    given.into_iter().map(|(_, assignment)| assignment).collect()
+    Ok(given.into_iter().map(|(_, assignment)| assignment).collect())
+}
+
+fn assignment(option: &'static OptionDef, value: &OsStr) -> Result<Assignment, Error> {
+    let Some(text) = value.to_str() else {
+        return Err(Error::usage(format!(
+            "--{}='{}' is not UTF-8; write it in UTF-8, or reach a file of that name by a \
+             symbolic link with a plain one",
+            option.name,
+            value.to_string_lossy()
+        )));
+    };
+    Ok(Assignment { option, text: text.to_owned() })
 }
 
 /// clap explains over several lines; a script's log wants one.
@@ -133,7 +149,6 @@ fn one_line(error: &clap::Error) -> String {
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             format!("{name} needs a value, e.g. {}", example(name))
         }
-        ErrorKind::InvalidUtf8 => "an option's value is not UTF-8".to_owned(),
         ErrorKind::InvalidSubcommand => format!(
             "unknown command '{}'; the command is 'run'",
             context(ContextKind::InvalidSubcommand)
@@ -249,6 +264,23 @@ mod tests {
         }
         let error = read(["bench-cli", "rum"].map(OsString::from)).expect_err("refused");
         assert_eq!(error.to_string(), "unknown command 'rum'; the command is 'run'");
+    }
+
+    #[test]
+    fn a_value_that_is_not_utf8_is_refused_by_its_option() {
+        use std::os::unix::ffi::OsStringExt;
+        for (bytes, words) in [
+            (&b"--filename=caf\xe9"[..], "--filename='caf\u{fffd}' is not UTF-8"),
+            (b"--bs=\xff", "--bs='\u{fffd}' is not UTF-8"),
+            (b"--direct=\xff", "--direct='\u{fffd}' is not UTF-8"),
+            (b"--b\xff=4k", "unknown option --b\u{fffd}"),
+        ] {
+            let bad = OsString::from_vec(bytes.to_vec());
+            let all = ["bench-cli", "run", "--rw=read"].map(OsString::from).into_iter();
+            let error = read(all.chain([bad])).expect_err("refused").to_string();
+            assert!(error.starts_with(words), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! preset leaves `unlink` alone. Called by `main`.
 
 use crate::cli::{self, Assignment};
+use crate::notice;
 use crate::options::{self, Scope};
 
 /// Puts the preset job in front of `given` if `given` describes none, and says so on stderr.
@@ -13,8 +14,8 @@ pub(crate) fn complete(given: Vec<Assignment>) -> Vec<Assignment> {
     }
     let mut all = preset();
     all.extend(given);
-    eprintln!("bench-cli: no job given, running a demonstration; the same as");
-    eprintln!("  {}", cli::equivalent(&all));
+    notice::line("bench-cli: no job given, running a demonstration; the same as");
+    notice::line(&format!("  {}", cli::equivalent(&all)));
     all
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::Error;
+use crate::notice;
 use crate::target::CreatedFiles;
 
 /// The exit code after the second Ctrl-C: 128 + SIGINT, as shells count.
@@ -31,21 +32,22 @@ impl Interrupt {
         self.raised.swap(true, Ordering::Relaxed)
     }
 
-    /// Catches SIGINT, SIGTERM and SIGHUP.
+    /// Catches SIGINT, SIGTERM and SIGHUP. The second one removes the files of `created`.
     ///
     /// # Errors
     ///
     /// If the handler cannot be installed.
-    pub(crate) fn install(&self, created: &Arc<CreatedFiles>) -> Result<(), Error> {
+    pub(crate) fn install(&self, created: [Arc<CreatedFiles>; 2]) -> Result<(), Error> {
         let interrupt = self.clone();
-        let created = Arc::clone(created);
         // ctrlc runs this on its own thread, so locks and output are allowed here.
         ctrlc::set_handler(move || {
             if interrupt.raise() {
-                created.remove_all();
+                created.iter().for_each(|list| list.remove_all());
                 std::process::exit(EXIT_CODE_AT_ONCE);
             }
-            eprintln!("\nbench-cli: stopping; interrupt again to leave without a report");
+            // The terminal has written `^C` where the line begins.
+            notice::line("");
+            notice::line("bench-cli: stopping; interrupt again to leave without a report");
         })
         .map_err(|error| Error::io(format!("cannot catch Ctrl-C: {error}")))
     }

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::job::{IoEngine, JobSpec};
 use crate::lane::{self, LaneFailure, LaneState};
+use crate::notice;
 use crate::progress::{Counts, JobProgress};
 use crate::stats::{DepthMap, Direction, Failure, JobStats, Samples, millis};
 use crate::target::{self, Target};
@@ -59,7 +60,7 @@ impl<'a> JobThread<'a> {
     ///
     /// # Errors
     ///
-    /// A usage error if the engine cannot run as asked.
+    /// A usage error if the engine cannot run as asked; `Interrupted` after Ctrl-C.
     pub(crate) fn new(
         spec: &'a JobSpec,
         target: &Target,
@@ -85,6 +86,10 @@ impl<'a> JobThread<'a> {
         let lanes = LaneState::new(spec, workload, block_count);
         let mut contents = Random::new(!seed);
         for _ in 0..spec.iodepth {
+            // Gigabytes of buffers take their time.
+            if interrupt.is_raised() {
+                return Err(Error::Interrupted);
+            }
             let Some(mut buffer) = engine.buffer() else {
                 return Err(Error::io("the engine has fewer buffers than --iodepth asks for"));
             };
@@ -131,7 +136,7 @@ impl<'a> JobThread<'a> {
         let stats = self.stats(&window, now, now - thread_start, failure);
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {
-            eprintln!("bench-cli: warning: {} requests never came back", left.leaked);
+            notice::line(&format!("bench-cli: warning: {} requests never came back", left.leaked));
         }
         stats
     }
@@ -338,4 +343,28 @@ fn config(spec: &JobSpec) -> Result<Config, Error> {
 
 fn failure(error: &iomill_engine::Error) -> Failure {
     Failure { errno: error.errno().unwrap_or(0), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::CreatedFiles;
+
+    #[test]
+    fn an_interrupt_ends_the_filling_of_buffers() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let spec = JobSpec {
+            directory: Some(directory.path().to_owned()),
+            size_bytes: Some(4096),
+            ioengine: IoEngine::Threads,
+            ..JobSpec::default()
+        };
+        let (created, interrupt) = (CreatedFiles::default(), Interrupt::default());
+        let target = Target::prepare(&spec, 0, &created, &interrupt).expect("created");
+        let progress = JobProgress::default();
+        assert!(JobThread::new(&spec, &target, 0, &progress, &interrupt).is_ok());
+        interrupt.raise();
+        let error = JobThread::new(&spec, &target, 0, &progress, &interrupt).expect_err("ended");
+        assert_eq!(error.exit_code(), 130, "{error}");
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) struct LaneState {
 pub(crate) enum LaneFailure {
     /// A request failed.
     Request(Error),
-    /// A read at this offset returned nothing.
+    /// A read found nothing at this offset.
     EndOfFile { offset: u64 },
 }
 
@@ -183,10 +183,12 @@ fn issue(state: Rc<LaneState>, file: File, mut buffer: Buffer, context: &mut Con
 fn on_read(state: Rc<LaneState>) -> impl FnOnce(Completion<Read>, &mut Context<'_>) {
     move |done, context| match done.result {
         Ok(len_bytes) => {
-            if len_bytes == 0 {
-                // The region was inside the file when the job began: somebody cut it short, and
-                // a loop of empty reads would measure nothing.
-                state.fail(LaneFailure::EndOfFile { offset: done.op.offset });
+            if (len_bytes as usize) < done.op.buffer.len() {
+                // The region was inside the file when the job began and the engine reads on to
+                // the end of the file: somebody cut it short. Parts of blocks, or nothing at all,
+                // would pass for whole ones in the measurement.
+                let offset = done.op.offset + u64::from(len_bytes);
+                return state.fail(LaneFailure::EndOfFile { offset });
             }
             state.count_read(len_bytes);
             issue(state, done.op.file, done.op.buffer, context);

@@ -5,6 +5,8 @@
 //! or before the job began.
 
 #![forbid(unsafe_code)]
+// It panics when stderr is full or closed; `notice` does not.
+#![deny(clippy::print_stderr)]
 
 mod cli;
 mod cpu;
@@ -14,6 +16,7 @@ mod interrupt;
 mod job;
 mod job_thread;
 mod lane;
+mod notice;
 mod options;
 mod progress;
 mod report;
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
     match invoke(std::env::args_os()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("bench-cli: error: {error}");
+            notice::line(&format!("bench-cli: error: {error}"));
             ExitCode::from(error.exit_code())
         }
     }
@@ -58,11 +61,14 @@ fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Err
     let settings = settings(&given)?;
     let spec = &settings.job;
     let paths: Vec<PathBuf> = (0..file_count(spec)).map(|index| spec.path(index)).collect();
-    let output = Output::open(settings.run.output.as_deref(), &paths)?;
 
-    let created = Arc::new(CreatedFiles::default());
+    // Two lists, because they end at different times: the files of the jobs before the report is
+    // written, the file of the report if none was.
+    let [created, report_file] = [(); 2].map(|()| Arc::new(CreatedFiles::default()));
+    let _removals = [created.removal(), report_file.removal()];
     let interrupt = Interrupt::default();
-    interrupt.install(&created)?;
+    interrupt.install([Arc::clone(&created), Arc::clone(&report_file)])?;
+    let output = Output::open(settings.run.output.as_deref(), &paths, &report_file)?;
     let result = run(&settings, &created, &interrupt);
     created.remove_all();
     let (jobs, started) = result?;
@@ -75,8 +81,9 @@ fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Err
         .write(settings.run.format, &mut text)
         .map_err(|error| Error::io(format!("cannot put the report together: {error}")))?;
     output.write(&text)?;
+    report_file.keep_all();
     for failure in &failures {
-        eprintln!("bench-cli: error: {failure}");
+        notice::line(&format!("bench-cli: error: {failure}"));
     }
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -89,12 +96,12 @@ fn settings(given: &[Assignment]) -> Result<Settings, Error> {
             .apply(&mut settings, text)
             .map_err(|why| Error::usage(format!("--{}: {why}", option.name)))?;
         if let Some(remark) = option.remark(text) {
-            eprintln!("bench-cli: note: --{remark}");
+            notice::line(&format!("bench-cli: note: --{remark}"));
         }
     }
     settings.job.check()?;
     for note in settings.job.notes() {
-        eprintln!("bench-cli: note: {note}");
+        notice::line(&format!("bench-cli: note: {note}"));
     }
     Ok(settings)
 }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::job::{JobSpec, RunSpec};
 use crate::job_thread::{self, JobThread};
+use crate::notice;
 use crate::progress::{self, JobProgress};
 use crate::stats::JobStats;
 use crate::target::Target;
@@ -85,7 +86,7 @@ impl Start {
         }
         if job_index == 0 {
             for line in job.engine_lines() {
-                eprintln!("bench-cli: engine: {line}");
+                notice::line(&format!("bench-cli: engine: {line}"));
             }
         }
         Ok(Some(job.run()))

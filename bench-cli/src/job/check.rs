@@ -3,7 +3,7 @@
 //! Owns every check that needs two options and no file; single values were checked against the
 //! table. Called by `main` once, before anything is opened.
 
-use super::{IoEngine, JobSpec};
+use super::{IoEngine, JobSpec, memory};
 use crate::error::Error;
 
 /// The most memory that the buffers of all jobs may take together.
@@ -114,12 +114,13 @@ impl JobSpec {
             return Some(format!("--offset plus --size is {end} bytes, beyond the largest file"));
         }
         let buffers = u64::from(self.iodepth) * u64::from(self.numjobs) * block;
-        (buffers > BUFFERS_LEN_BYTES_MAX).then(|| {
-            format!(
+        if buffers > BUFFERS_LEN_BYTES_MAX {
+            return Some(format!(
                 "--bs x --iodepth x --numjobs needs {buffers} bytes of buffers, at most \
                  {BUFFERS_LEN_BYTES_MAX} are possible; lower one of them"
-            )
-        })
+            ));
+        }
+        memory::refusal(buffers)
     }
 
     fn impossible_path(&self) -> Option<String> {

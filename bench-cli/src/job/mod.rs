@@ -5,6 +5,7 @@
 //! `job_thread` and the reports.
 
 mod check;
+mod memory;
 mod words;
 
 pub(crate) use words::{Eta, Format, IoEngine, Rw};

@@ -30,6 +30,9 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
         "name",
         &[],
         Setting::Text(|s, v| {
+            if v.contains(char::is_control) {
+                return Err(format!("{v:?} has control characters; use letters and digits"));
+            }
             s.job.name = v.to_owned();
             Ok(())
         }),

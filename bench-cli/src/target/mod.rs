@@ -7,7 +7,7 @@
 mod created;
 mod layout;
 
-pub(crate) use created::CreatedFiles;
+pub(crate) use created::{CreatedFiles, dangling_link};
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -19,6 +19,7 @@ use rustix::fs::Advice;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::job::JobSpec;
+use crate::notice;
 use crate::workload::Region;
 use iomill_engine::ErrorKind;
 use layout::Layout;
@@ -48,6 +49,14 @@ impl Target {
         let end_bytes = match std::fs::metadata(&path) {
             Ok(metadata) => check_existing(spec, &path, &metadata)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(target) = dangling_link(&path) {
+                    return Err(Error::usage(format!(
+                        "'{}' is a symbolic link to '{}', which does not exist; create that file, \
+                         remove the link or choose another path",
+                        path.display(),
+                        target.display()
+                    )));
+                }
                 create(spec, job_index, &path, created, interrupt)?
             }
             Err(error) => return Err(cannot("reach", &path, &error)),
@@ -145,7 +154,7 @@ fn create(
     let file = created.create(path).map_err(|error| cannot("create", path, &error))?;
     let result = if spec.rw.reads() {
         let mib = end_bytes.div_ceil(1 << 20);
-        eprintln!("{}: laying out '{}' ({mib} MiB)", spec.name, path.display());
+        notice::line(&format!("{}: laying out '{}' ({mib} MiB)", spec.name, path.display()));
         layout::fill(&file, end_bytes, spec.seed() ^ u64::from(job_index), interrupt)
     } else {
         layout::reserve(&file, end_bytes).map(|()| Layout::Complete)

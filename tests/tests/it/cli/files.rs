@@ -115,6 +115,62 @@ fn reader_of_the_report_that_goes_away_is_no_panic() {
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
+/// `bench-cli` with a stderr that takes nothing: a full disk, a closed one, or one without reader.
+fn without_stderr(way: &str, place: &Place, arguments: &[&str]) -> Said {
+    let full = || fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let (redirection, stderr) = match way {
+        "full" => ("", Stdio::from(full())),
+        "closed" => ("2>&-", Stdio::inherit()),
+        _ => ("", Stdio::piped()),
+    };
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("exec \"$@\" {redirection}"), "sh"])
+        .arg(bench_cli())
+        .arg("run")
+        .args(arguments)
+        .current_dir(place.folder())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .expect("a shell is everywhere");
+    drop(child.stderr.take());
+    let output = child.wait_with_output().expect("it is our child");
+    Said::new(output, format!("{} with stderr {way}", arguments.join(" ")))
+}
+
+#[test]
+fn stderr_that_takes_nothing_changes_no_outcome_and_leaves_no_files() {
+    for way in ["full", "closed", "unread"] {
+        let place = Place::new();
+        let job = ["--name=pip", "--rw=read", "--size=8m", "--output-format=json"];
+        let report = without_stderr(way, &place, &job).json();
+        assert_eq!(report["jobs"][0]["read"]["io_bytes"], 8 << 20, "{way}: {report:#}");
+        assert!(place.names().is_empty(), "{way}: left behind: {:?}", place.names());
+
+        // Where there is direct I/O this is refused after the file was created.
+        let refused = ["--name=pip", "--rw=read", "--size=8m", "--bs=1000", "--direct"];
+        let said = without_stderr(way, &place, &refused);
+        assert_eq!(said.code, place.run(&refused).code, "{way}: {said:?}");
+        let said = without_stderr(way, &place, &["--rw=read", "--filename=missing"]);
+        assert_eq!(said.code, Some(2), "{way}: {said:?}");
+        assert!(place.names().is_empty(), "{way}: left behind: {:?}", place.names());
+    }
+}
+
+#[test]
+fn file_cut_short_inside_a_block_ends_the_job() {
+    let place = Place::new();
+    let path = place.file("data", 1 << 20);
+    let child = start_long_job(&place, &["--rw=read", "--filename=data", "--bs=1m"]);
+    fs::File::options().write(true).open(path).unwrap().set_len(100_000).unwrap();
+    let said = finish(child);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let [error] = errors(&said)[..] else { panic!("not one line: {said:?}") };
+    assert!(error.contains("'data' ended before offset 100000"), "{said:?}");
+    assert!(error.contains("leave the file alone"), "no remedy: {said:?}");
+}
+
 /// A shell in a namespace of its own, with a file system of 1 MiB at `small` in the place's folder:
 /// needs no cleaning up and harms nobody. It runs `script`, in which `"$@"` is `bench-cli`.
 fn on_a_small_disk(place: &Place, script: &str) -> Option<Command> {

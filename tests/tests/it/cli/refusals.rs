@@ -2,11 +2,13 @@
 //!
 //! It never starts a job that does I/O. Failures during a job are in `files`.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use super::program::{Place, bench_cli};
+use super::program::{Place, Said, bench_cli};
 
 #[test]
 fn missing_file_is_named() {
@@ -190,4 +192,62 @@ fn report_file_that_cannot_be_written_is_named() {
     let said = place.run(&["--rw=read", "--filename=data", "--output=no/folder/report"]);
     assert_ne!(said.code, Some(0), "{said:?}");
     assert!(said.stderr.contains("no/folder/report"), "{said:?}");
+}
+
+#[test]
+fn refused_job_leaves_the_report_file_as_it_was() {
+    let place = Place::new();
+    let path = place.path("report");
+    fs::write(&path, "the report of the last run").unwrap();
+    for job in [
+        &["--rw=read", "--filename=missing"][..],
+        &["--rw=write", "--size=1m", "--directory=no/folder"],
+        &["--rw=read", "--size=1m", "--bs=2m"],
+    ] {
+        for output in ["report", "new"] {
+            let output = format!("--output={output}");
+            let said = place.run(&[job, &[output.as_str()]].concat());
+            assert_eq!(said.code, Some(2), "{said:?}");
+            assert_eq!(place.names(), ["report"], "{said:?}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "the report of the last run");
+        }
+    }
+}
+
+#[test]
+fn names_that_cannot_be_printed_are_refused_in_one_line() {
+    let place = Place::new();
+    for name in ["two\nlines", "bell\u{7}", "clear\u{1b}[2J"] {
+        let said = place.run(&["--rw=write", "--size=1m", &format!("--name={name}")]);
+        said.assert_refused_with(&["--name", "control characters"]);
+    }
+    let said = place.run(&["--rw=read", "--filename=two\nlines"]);
+    said.assert_refused_with(&["'two\\nlines' does not exist"]);
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn path_that_is_not_utf8_is_refused_by_its_option() {
+    let place = Place::new();
+    for option in ["--filename", "--directory", "--output", "--name"] {
+        let mut argument = OsString::from(format!("{option}=caf"));
+        argument.push(OsStr::from_bytes(b"\xe9"));
+        let mut command = Command::new(bench_cli());
+        command.args(["run", "--rw=write", "--size=1m"]).arg(argument);
+        let output = command.current_dir(place.folder()).output().expect("bench-cli starts");
+        let said = Said::new(output, format!("bench-cli run {option}=caf\\xe9"));
+        said.assert_refused_with(&[option, "not UTF-8", "symbolic link"]);
+    }
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn symbolic_link_to_nothing_is_called_one() {
+    let place = Place::new();
+    symlink("nowhere", place.path("link")).unwrap();
+    for job in [&["--rw=write", "--size=1m"][..], &["--rw=read"]] {
+        let said = place.run(&[job, &["--filename=link"]].concat());
+        said.assert_refused_with(&["'link' is a symbolic link to 'nowhere'", "remove the link"]);
+    }
+    assert_eq!(place.names(), ["link"]);
 }
