@@ -5,7 +5,9 @@
 use crate::error::Error;
 use crate::inflight::OpId;
 use crate::intake::Context;
-use crate::op::Operation;
+use crate::op::{Described, Operation, Surroundings};
+use crossbeam_queue::ArrayQueue;
+use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
 
 /// The most bytes that a callback may capture.
@@ -30,13 +32,26 @@ pub(crate) struct Parcel {
     storage: MaybeUninit<[u64; STORAGE_WORDS]>,
     /// `None` means that the storage is empty.
     unpack: Option<Unpack>,
+    /// What is inside need not be `Send`, and the storage does not tell: so neither a parcel nor
+    /// what holds one (a `Context` above all) may change threads.
+    _stays: PhantomData<*mut ()>,
 }
 
-/// Moves the pair out of the storage, and calls it with the outcome or drops it.
+/// Moves the pair out of the storage to its end.
 ///
 /// # Safety
 /// The storage must hold a pair of the types that the function was made for; it holds none after.
-type Unpack = unsafe fn(*mut [u64; STORAGE_WORDS], Option<Delivery<'_, '_>>);
+type Unpack = unsafe fn(*mut [u64; STORAGE_WORDS], End<'_, '_>);
+
+/// What becomes of a pair.
+enum End<'a, 'b> {
+    /// The callback is called.
+    Deliver(Delivery<'a, 'b>),
+    /// Both are dropped.
+    Drop,
+    /// The callback is dropped, and the operation leaked.
+    Abandon,
+}
 
 /// What is delivered with a parcel.
 pub(crate) struct Delivery<'a, 'b> {
@@ -48,7 +63,7 @@ pub(crate) struct Delivery<'a, 'b> {
 impl Parcel {
     /// Nothing.
     pub(crate) fn empty() -> Self {
-        Self { storage: MaybeUninit::uninit(), unpack: None }
+        Self { storage: MaybeUninit::uninit(), unpack: None, _stays: PhantomData }
     }
 
     /// Puts an operation and its callback in.
@@ -80,7 +95,7 @@ impl Parcel {
     /// Moves the contents to another parcel, which is quicker than to move the whole slot.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
-        Self { storage: self.storage, unpack: self.unpack.take() }
+        Self { storage: self.storage, unpack: self.unpack.take(), _stays: PhantomData }
     }
 
     /// Calls the callback.
@@ -91,7 +106,17 @@ impl Parcel {
         };
         // SAFETY: `pack` set the function together with the pair, and it is now taken, so that the
         // pair is moved out only once.
-        unsafe { unpack(self.storage.as_mut_ptr(), Some(delivery)) };
+        unsafe { unpack(self.storage.as_mut_ptr(), End::Deliver(delivery)) };
+    }
+
+    /// Drops the callback, so that whoever waits for it learns that it will not come, and leaks the
+    /// operation, whose memory the kernel may still use.
+    #[cold]
+    pub(crate) fn abandon(mut self) {
+        if let Some(unpack) = self.unpack.take() {
+            // SAFETY: as in `deliver`.
+            unsafe { unpack(self.storage.as_mut_ptr(), End::Abandon) };
+        }
     }
 }
 
@@ -100,7 +125,7 @@ impl Drop for Parcel {
     fn drop(&mut self) {
         if let Some(unpack) = self.unpack.take() {
             // SAFETY: as in `deliver`.
-            unsafe { unpack(self.storage.as_mut_ptr(), None) };
+            unsafe { unpack(self.storage.as_mut_ptr(), End::Drop) };
         }
     }
 }
@@ -115,22 +140,105 @@ impl std::fmt::Debug for Parcel {
 ///
 /// # Safety
 /// As `Unpack` says.
-unsafe fn unpack<O, F>(storage: *mut [u64; STORAGE_WORDS], delivery: Option<Delivery<'_, '_>>)
+unsafe fn unpack<O, F>(storage: *mut [u64; STORAGE_WORDS], end: End<'_, '_>)
 where
     O: Operation,
     F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
 {
     // SAFETY: the caller vouches that the storage holds this pair and is not read again.
     let (mut op, on_complete) = unsafe { storage.cast::<(O, F)>().read() };
-    if let Some(Delivery { id, outcome, context }) = delivery {
-        let outcome = match outcome {
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(match op.path() {
-                Some(path) => error.with_path(path),
-                None => error,
-            }),
+    let Delivery { id, outcome, context } = match end {
+        End::Deliver(delivery) => delivery,
+        End::Drop => return,
+        End::Abandon => return std::mem::forget(op),
+    };
+    let outcome = match outcome {
+        Ok(answer) => Ok(answer),
+        Err(error) => Err(match op.path() {
+            Some(path) => error.with_path(path),
+            None => error,
+        }),
+    };
+    let result = op.outcome(outcome);
+    on_complete(Completion { id, op, result }, context);
+}
+
+/// A request on its way from another thread to its engine.
+///
+/// A parcel alone says nothing about threads; an order is made only of what may be sent to another.
+pub(crate) struct Order {
+    parcel: Parcel,
+    describe: Describe,
+}
+
+// SAFETY: `push` alone makes an order, of an operation and a callback that are both `Send`.
+unsafe impl Send for Order {}
+
+/// Orders on their way, and the plugs (`None`) that fill the queue when its engine is gone.
+pub(crate) type Orders = ArrayQueue<Option<Order>>;
+
+/// Asks the operation in the storage to describe itself.
+///
+/// # Safety
+/// The storage must hold a pair of the types that the function was made for.
+type Describe = unsafe fn(*mut [u64; STORAGE_WORDS], Surroundings<'_>) -> Result<Described, Error>;
+
+impl Order {
+    /// Packs a request and pushes it; a full queue gives both parts back.
+    #[inline]
+    pub(crate) fn push<O, F>(orders: &Orders, op: O, on_complete: F) -> Result<(), (O, F)>
+    where
+        O: Operation + Send,
+        F: FnOnce(Completion<O>, &mut Context<'_>) + Send + 'static,
+    {
+        let mut parcel = Parcel::empty();
+        parcel.pack(op, on_complete);
+        let Err(order) = orders.push(Some(Self { parcel, describe: describe::<O, F> })) else {
+            return Ok(());
         };
-        let result = op.outcome(outcome);
-        on_complete(Completion { id, op, result }, context);
+        let Some(Self { mut parcel, .. }) = order else {
+            unreachable!("a full queue gives back what it was given");
+        };
+        parcel.unpack = None;
+        let pair = parcel.storage.as_ptr().cast::<(O, F)>();
+        // SAFETY: a full queue gives back the very order that was packed above, with this pair in
+        // it; its function is gone, so that the pair is moved out only once.
+        Err(unsafe { pair.read() })
     }
+
+    /// The operation in the backend's terms. What it names stays where it is when the order moves.
+    #[inline]
+    pub(crate) fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        // SAFETY: `push` set the function together with the pair, and an order is always full.
+        unsafe { (self.describe)(self.parcel.storage.as_mut_ptr(), surroundings) }
+    }
+
+    /// The operation and its callback.
+    #[inline]
+    pub(crate) fn into_parcel(self) -> Parcel {
+        self.parcel
+    }
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.parcel.fmt(f)
+    }
+}
+
+/// The [`Describe`] of one pair of types.
+///
+/// # Safety
+/// As `Describe` says.
+unsafe fn describe<O, F>(
+    storage: *mut [u64; STORAGE_WORDS],
+    surroundings: Surroundings<'_>,
+) -> Result<Described, Error>
+where
+    O: Operation,
+{
+    // SAFETY: the caller vouches that the storage holds this pair, which is reached through the
+    // order alone.
+    let (op, _) = unsafe { &mut *storage.cast::<(O, F)>() };
+    op.describe(surroundings)
 }

@@ -39,6 +39,10 @@ pub const THREADS_MAX: u32 = 1024;
 pub const BUFFERS_MAX: u32 = 65_536;
 /// Longest buffer of the pool in bytes.
 pub const BUFFER_LEN_MAX_BYTES: u32 = 1 << 30;
+/// Most requests between other threads and an engine on a thread of its own.
+pub const QUEUE_MAX: u32 = 65_536;
+/// The last CPU that can be named.
+const PIN_MAX: u32 = 1023;
 /// Most slots for registered files.
 pub const FIXED_FILES_MAX: u32 = 32_768;
 
@@ -54,6 +58,8 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `fixed_buffers` | true | |
 /// | `fixed_files` | 16 | 0 to 32,768 |
 /// | `sqpoll` | none | |
+/// | `queue` ([`spawn`](Config::spawn) only) | 256 | 1 to 65,536 |
+/// | `pin` ([`spawn`](Config::spawn) only) | none | 0 to 1,023 |
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) backend: BackendChoice,
@@ -64,6 +70,8 @@ pub struct Config {
     pub(crate) fixed_buffers: bool,
     pub(crate) fixed_files: u32,
     pub(crate) sqpoll: Option<SqPoll>,
+    pub(crate) queue: u32,
+    pub(crate) pin: Option<u32>,
 }
 
 impl Default for Config {
@@ -77,6 +85,8 @@ impl Default for Config {
             fixed_buffers: true,
             fixed_files: 16,
             sqpoll: None,
+            queue: 256,
+            pin: None,
         }
     }
 }
@@ -147,6 +157,21 @@ impl Config {
         self
     }
 
+    /// How many requests wait between the threads that submit and an engine on a thread of its own.
+    /// One more is answered with `Full`.
+    #[must_use]
+    pub fn queue(mut self, entries: u32) -> Self {
+        self.queue = entries;
+        self
+    }
+
+    /// The CPU that an engine on a thread of its own is bound to. Helper threads are not.
+    #[must_use]
+    pub fn pin(mut self, cpu: u32) -> Self {
+        self.pin = Some(cpu);
+        self
+    }
+
     /// Checks the settings and starts an engine on this thread.
     ///
     /// # Errors
@@ -176,6 +201,8 @@ impl Config {
         in_range("number of threads", self.threads_or_default(), 1, THREADS_MAX)?;
         in_range("number of buffers", count, 0, BUFFERS_MAX)?;
         in_range("length of buffers", len_bytes, 1, BUFFER_LEN_MAX_BYTES)?;
+        in_range("queue", self.queue, 1, QUEUE_MAX)?;
+        in_range("CPU to pin to", self.pin.unwrap_or(0), 0, PIN_MAX)?;
         in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)
     }
 }
@@ -202,6 +229,8 @@ mod tests {
             (Config::new().buffers(70_000, 1), "the number of buffers is 70000: choose 0 to 65536"),
             (Config::new().buffers(1, 0), "the length of buffers is 0: choose 1 to 1073741824"),
             (Config::new().fixed_files(40_000), "fixed files is 40000: choose 0 to 32768"),
+            (Config::new().queue(0), "the queue is 0: choose 1 to 65536"),
+            (Config::new().pin(1024), "the CPU to pin to is 1024: choose 0 to 1023"),
         ] {
             let error = config.start().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);

@@ -1,29 +1,21 @@
-//! The loop: hands accepted requests to the backend in batches, settles what comes back, and calls
-//! back. One thread drives it; callbacks run only inside [`Engine::tick`], one after another.
-//! `intake` accepts the requests, `shutdown` ends the engine.
-//!
-//! ```text
-//! submit ──► in-flight table + queue ──► window ──► Backend::stage ──► Backend::enter
-//!                     ▲                                                      │
-//!                     └── rest of a short transfer, EINTR, EAGAIN ◄── settle ┤
-//!                                                                            └──► callback
-//! ```
+//! The engine: what a caller starts, submits to and ticks. One thread drives it; callbacks run only
+//! inside [`Engine::tick`], one after another. `intake` accepts the requests, `turn` is the loop's
+//! body, `shutdown` ends the engine.
 
 use crate::backend::{Backend, Completion as RawCompletion, Request, Wait};
 use crate::buffer::{Arena, Buffer};
 use crate::callback::Completion;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::file::{File, Slot};
 use crate::inflight::{GivenUp, InFlight, OpId};
-use crate::intake::{Context, Intake, Panic, Refused};
+use crate::intake::{Context, Intake, Refused};
 use crate::metrics::Metrics;
 use crate::op::Operation;
 use crate::report::Report;
 use crate::schedule::{Batch, Deadlines, Window};
 use crate::select::select;
-use crate::settle::{Settled, give_up, settle};
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
 use std::panic::resume_unwind;
@@ -51,17 +43,17 @@ pub struct Tick {
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) intake: Intake,
-    window: Window,
-    batch_rule: Batch,
+    pub(crate) window: Window,
+    pub(crate) batch_rule: Batch,
     report: Report,
     /// The batch under construction: empty outside of `stage`.
-    batch: Vec<Request>,
-    /// What the last `enter` brought: empty outside of `tick`.
-    completions: Vec<RawCompletion>,
+    pub(crate) batch: Vec<Request>,
+    /// What the last `enter` brought: empty outside of `tick`, and of a sleep of `handle`.
+    pub(crate) completions: Vec<RawCompletion>,
     /// Slots of registered files, by index; each keeps its file open.
     pub(crate) files: Vec<File>,
     /// The backend's count of system calls at the last reset of the metrics.
-    enters_before: u64,
+    pub(crate) enters_before: u64,
     /// Dropped by `shutdown` only, when nothing is in flight.
     pub(crate) backend: ManuallyDrop<Box<dyn Backend>>,
 }
@@ -110,15 +102,15 @@ impl Engine {
         let capacity = config.capacity_or_default();
         let fixed_arena = arena.clone().filter(|_| report.fixed_buffers);
         let enters_before = backend.enters();
+        let number = NEXT_ENGINE.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             intake: Intake {
-                number: NEXT_ENGINE.fetch_add(1, Ordering::Relaxed),
-                inflight: InFlight::new(capacity),
+                number,
+                inflight: InFlight::new(capacity, number),
                 queue: VecDeque::with_capacity(capacity as usize),
                 arena,
                 fixed_arena,
-                // A request is given up once.
-                cancels: Vec::with_capacity(capacity as usize),
+                cancels: VecDeque::with_capacity(capacity as usize),
                 deadlines: Deadlines::new(capacity),
                 clock: Clock::new(),
                 metrics: Metrics::new(),
@@ -227,6 +219,8 @@ impl Engine {
     pub fn register_file(&mut self, file: &File) -> Result<File, Error> {
         let index = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         if index >= self.report.fixed_files {
+            let what = format!("a registered slot for {}", file.path().display());
+            self.report.note(what, format!("all {} slots are in use", self.report.fixed_files));
             return Ok(file.clone());
         }
         use std::os::fd::AsFd;
@@ -253,144 +247,4 @@ impl Engine {
         self.intake.metrics = Metrics::new();
         self.enters_before = self.backend.enters();
     }
-
-    /// One turn; a callback's panic is handed to the caller.
-    pub(crate) fn turn(&mut self, wait: Wait) -> Result<Turn, Error> {
-        let mut turn = Turn::default();
-        self.give_up(&mut turn);
-        turn.tick.submitted = self.stage();
-        if turn.tick.submitted == 0 && self.window.occupied() == 0 {
-            return Ok(turn);
-        }
-        let wait = self.bounded(wait, &turn);
-        let entered = self.backend.enter(wait, &mut self.completions);
-        self.dispatch(&mut turn);
-        self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
-        self.intake.metrics.enters = self.backend.enters() - self.enters_before;
-        match entered {
-            // A callback's panic goes first: the backend's failure comes again at the next turn.
-            Err(error) if turn.panic.is_none() => Err(error),
-            _ => Ok(turn),
-        }
-    }
-
-    /// The wait that makes sense now: not before what is ready was handed over or given to the
-    /// caller, for no more than is in flight, and no longer than until the next deadline.
-    #[inline]
-    fn bounded(&self, wait: Wait, turn: &Turn) -> Wait {
-        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
-        if more || turn.tick.completed > 0 {
-            return Wait::None;
-        }
-        let wait = wait.capped(self.window.occupied());
-        match self.intake.deadlines.next_visit_ns() {
-            Some(visit_ns) if wait != Wait::None => {
-                let left_ns = visit_ns.saturating_sub(self.intake.clock.now_ns());
-                wait.no_longer_than(Duration::from_nanos(left_ns))
-            }
-            _ => wait,
-        }
-    }
-
-    /// Gives up what was asked to be given up and what is overdue: the backend is asked to stop it,
-    /// and what the backend does not have yet is over at once.
-    #[inline]
-    fn give_up(&mut self, turn: &mut Turn) {
-        if !self.intake.deadlines.is_empty() {
-            let now_ns = self.intake.clock.now_ns();
-            while let Some(index) = self.intake.deadlines.take_due(now_ns) {
-                let id = self.intake.inflight.id_of(index);
-                self.intake.cancel(id, GivenUp::DeadlineExceeded);
-            }
-        }
-        while let Some(id) = self.intake.cancels.pop() {
-            let Some(slot) = self.intake.inflight.find(id) else { continue };
-            if slot.with_backend {
-                self.backend.cancel(id.to_bits());
-                continue;
-            }
-            let settled = give_up(slot, &mut self.intake.metrics);
-            self.intake.queue.retain(|queued| *queued != id);
-            self.finish(id, settled, turn);
-        }
-    }
-
-    /// Hands waiting requests to the backend, as far as the window allows.
-    fn stage(&mut self) -> u32 {
-        let room = self.window.room().min(self.batch_rule.limit());
-        if self.intake.queue.is_empty() || room == 0 {
-            return 0;
-        }
-        let now_ns = self.intake.clock.now_ns();
-        let count = (room as usize).min(self.intake.queue.len());
-        for id in self.intake.queue.iter().take(count) {
-            let slot = self.intake.inflight.slot(*id);
-            if slot.staged_ns == 0 {
-                slot.staged_ns = now_ns;
-            }
-            self.batch.push(slot.request);
-        }
-        // SAFETY: each request's slot owns the operation with its file and buffer until `dispatch`
-        // removes it after the completion; at the end the engine drains or forgets them.
-        let taken = unsafe { self.backend.stage(&self.batch) };
-        self.batch.clear();
-        for id in self.intake.queue.drain(..taken) {
-            self.intake.inflight.slot(id).with_backend = true;
-        }
-        // Not more than the window's room, which is a `u32`.
-        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
-        self.window.enter(taken);
-        self.intake.metrics.batches += u64::from(taken > 0);
-        self.intake.metrics.staged += u64::from(taken);
-        taken
-    }
-
-    /// Settles what has come, and calls back.
-    fn dispatch(&mut self, turn: &mut Turn) {
-        if self.completions.is_empty() {
-            return;
-        }
-        let now_ns = self.intake.clock.now_ns();
-        for index in 0..self.completions.len() {
-            let raw = self.completions[index];
-            let id = OpId::from_bits(raw.id);
-            self.window.leave(1);
-            let slot = self.intake.inflight.slot(id);
-            slot.with_backend = false;
-            let settled = settle(slot, raw.result, now_ns, &mut self.intake.metrics);
-            self.finish(id, settled, turn);
-        }
-        self.completions.clear();
-        self.intake.metrics.settle();
-    }
-
-    /// Calls back, or queues what is to be continued.
-    #[inline]
-    fn finish(&mut self, id: OpId, settled: Settled, turn: &mut Turn) {
-        let outcome = match settled {
-            Settled::Finished(outcome) => outcome,
-            Settled::Again => {
-                // Before the others: it has waited longest.
-                self.intake.queue.push_front(id);
-                return;
-            }
-        };
-        turn.tick.completed += 1;
-        if let Err(error) = &outcome {
-            turn.cancelled += u32::from(error.kind() == ErrorKind::Cancelled);
-        }
-        if let Err(payload) = self.intake.call_back(id, outcome) {
-            self.intake.metrics.callback_panics += 1;
-            turn.panic.get_or_insert(payload);
-        }
-    }
-}
-
-/// What one turn did, and the first panic of its callbacks.
-#[derive(Debug, Default)]
-pub(crate) struct Turn {
-    pub(crate) tick: Tick,
-    /// Of the completed ones, those that were given up.
-    pub(crate) cancelled: u32,
-    panic: Option<Panic>,
 }

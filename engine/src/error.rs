@@ -198,7 +198,8 @@ fn explain(errno: i32) -> (ErrorKind, &'static str) {
         }
         libc::EINVAL => (
             ErrorKind::Unsupported,
-            "the file does not support this, or a direct transfer is not aligned to its blocks",
+            "an argument is out of its range, the file does not support this, or a direct transfer \
+             is not aligned to its blocks",
         ),
         libc::EOPNOTSUPP => (ErrorKind::Unsupported, "the file or the file system cannot do this"),
         libc::ESPIPE => (ErrorKind::Unsupported, "a pipe or socket has no offsets"),

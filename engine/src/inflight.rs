@@ -6,33 +6,42 @@ use crate::backend::Request;
 use crate::buffer::advance;
 use crate::callback::Parcel;
 use crate::op::Described;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The name of an accepted request: unique as long as fewer than 2^32 requests used the same slot.
+/// The name of an accepted request: unique in the process, as long as fewer than 2^32 requests used
+/// the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct OpId(u64);
+pub struct OpId {
+    bits: u64,
+    /// Whose.
+    engine: u32,
+}
 
 impl OpId {
+    /// Names no request: for what was refused after its caller had handed it over.
+    pub(crate) const NONE: Self = Self { bits: u64::MAX, engine: u32::MAX };
+
     #[inline]
-    fn new(generation: u32, index: u32) -> Self {
-        Self((u64::from(generation) << 32) | u64::from(index))
+    fn new(engine: u32, generation: u32, index: u32) -> Self {
+        Self { bits: (u64::from(generation) << 32) | u64::from(index), engine }
     }
 
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
     pub(crate) fn index(self) -> u32 {
-        self.0 as u32
+        self.bits as u32
     }
 
     /// As the backend carries it.
     #[inline]
     pub(crate) fn to_bits(self) -> u64 {
-        self.0
+        self.bits
     }
 
-    /// As it came back.
+    /// The number of its engine.
     #[inline]
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        Self(bits)
+    pub(crate) fn engine(self) -> u32 {
+        self.engine
     }
 }
 
@@ -93,11 +102,13 @@ pub(crate) struct InFlight {
     slots: Box<[Slot]>,
     first_free: u32,
     occupied: u32,
+    /// The number of the engine, to which the ids belong.
+    engine: u32,
 }
 
 impl InFlight {
     /// A table for `capacity` requests.
-    pub(crate) fn new(capacity: u32) -> Self {
+    pub(crate) fn new(capacity: u32, engine: u32) -> Self {
         let slot = |index: u32| Slot {
             request: Request::without_file(crate::backend::RequestKind::Nop),
             left_bytes: 0,
@@ -113,7 +124,7 @@ impl InFlight {
             parcel: Parcel::empty(),
         };
         let first_free = if capacity > 0 { 0 } else { NONE };
-        Self { slots: (0..capacity).map(slot).collect(), first_free, occupied: 0 }
+        Self { slots: (0..capacity).map(slot).collect(), first_free, occupied: 0, engine }
     }
 
     /// Whether no slot is free.
@@ -137,7 +148,7 @@ impl InFlight {
         debug_assert!(!slot.occupied, "a free slot is not occupied");
         self.first_free = slot.next_free;
         self.occupied += 1;
-        let id = OpId::new(slot.generation, index);
+        let id = OpId::new(self.engine, slot.generation, index);
         slot.occupied = true;
         slot.request = Request { id: id.to_bits(), ..request };
         slot.left_bytes = total_bytes;
@@ -170,15 +181,32 @@ impl InFlight {
         (slot.occupied && slot.request.id == id.to_bits()).then_some(slot)
     }
 
+    /// The name of a request, from what its backend carried.
+    #[inline]
+    pub(crate) fn id_from_bits(&self, bits: u64) -> OpId {
+        OpId { bits, engine: self.engine }
+    }
+
     /// The names of all requests.
     pub(crate) fn ids(&self) -> impl Iterator<Item = OpId> + '_ {
         let occupied = self.slots.iter().filter(|slot| slot.occupied);
-        occupied.map(|slot| OpId::from_bits(slot.request.id))
+        occupied.map(|slot| self.id_from_bits(slot.request.id))
     }
 
     /// The name of the request that occupies a slot.
     pub(crate) fn id_of(&self, index: u32) -> OpId {
-        OpId::from_bits(self.slots[index as usize].request.id)
+        self.id_from_bits(self.slots[index as usize].request.id)
+    }
+
+    /// Leaks the operations in flight, whose memory the kernel may still use, and drops their
+    /// callbacks, so that whoever waits for one learns that it will not come.
+    pub(crate) fn abandon(mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.occupied) {
+            let parcel = slot.parcel.take();
+            // A value that panics when it is dropped must not save the others from being leaked.
+            let _ = catch_unwind(AssertUnwindSafe(|| parcel.abandon()));
+        }
+        std::mem::forget(self);
     }
 
     /// Frees the slot and moves its parcel out.
@@ -213,7 +241,7 @@ mod tests {
         fn ids_are_unique_and_the_table_never_holds_more_than_its_capacity(
             capacity in 1_u32..9, steps in prop::collection::vec(any::<(bool, u8)>(), 0..300)
         ) {
-            let mut table = InFlight::new(capacity);
+            let mut table = InFlight::new(capacity, 0);
             let (mut live, mut seen) = (Vec::new(), HashSet::new());
             for (insert, which) in steps {
                 if insert {
@@ -236,7 +264,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "not in flight")]
     fn a_stale_id_is_noticed_although_its_slot_is_in_use_again() {
-        let mut table = InFlight::new(1);
+        let mut table = InFlight::new(1, 0);
         let (stale, _) = table.insert(nop()).unwrap();
         drop(table.remove(stale));
         table.insert(nop()).unwrap();

@@ -2,7 +2,7 @@
 //! being able to tick. Owned by `engine`; never touches the backend.
 
 use crate::buffer::{Arena, Buffer};
-use crate::callback::{Completion, Delivery};
+use crate::callback::{Completion, Delivery, Parcel};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, InFlight, OpId};
@@ -52,7 +52,7 @@ pub(crate) struct Intake {
     /// The arena again if it is registered.
     pub(crate) fixed_arena: Option<Arc<Arena>>,
     /// Requests to be given up at the next tick.
-    pub(crate) cancels: Vec<OpId>,
+    pub(crate) cancels: VecDeque<OpId>,
     pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
@@ -105,10 +105,13 @@ impl Intake {
 
     /// Asks for a request to be given up; answers whether it was still in flight.
     pub(crate) fn cancel(&mut self, id: OpId, why: GivenUp) -> bool {
+        if id.engine() != self.number {
+            return false;
+        }
         let Some(slot) = self.inflight.find(id) else { return false };
         if slot.given_up.is_none() {
             slot.given_up = Some(why);
-            self.cancels.push(id);
+            self.cancels.push_back(id);
         }
         true
     }
@@ -131,6 +134,17 @@ impl Intake {
         // The slot is free before the callback runs, so that the callback can submit into it.
         self.deadlines.clear(id.index());
         let parcel = self.inflight.remove(id);
+        self.deliver(parcel, id, outcome)
+    }
+
+    /// Runs a callback; a panic comes back as its payload.
+    #[inline]
+    pub(crate) fn deliver(
+        &mut self,
+        parcel: Parcel,
+        id: OpId,
+        outcome: Result<u32, Error>,
+    ) -> Result<(), Panic> {
         catch_unwind(AssertUnwindSafe(|| {
             parcel.deliver(Delivery { id, outcome, context: &mut Context { intake: self } });
         }))
@@ -142,7 +156,12 @@ fn refuse<O, F>(op: O, on_complete: F, error: Error) -> Refused<O, F> {
     Refused { op, on_complete, error }
 }
 
-/// What a callback can do with its engine.
+/// What a callback can do with its engine. It stays on the engine's thread, as callbacks do:
+///
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<iomill_engine::Context<'static>>();
+/// ```
 #[derive(Debug)]
 pub struct Context<'engine> {
     intake: &'engine mut Intake,

@@ -49,22 +49,26 @@ mod select;
 mod clock;
 #[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
 mod engine;
+mod handle;
 mod intake;
 mod metrics;
 mod metrics_text;
 #[expect(unsafe_code, reason = "drops the backend, or keeps it from being dropped")]
 mod shutdown;
+#[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
+mod turn;
 
 pub use backend::Wait;
 pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
 pub use config::{
     BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
-    FIXED_FILES_MAX, SqPoll, THREADS_MAX,
+    FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
 };
 pub use engine::{Engine, Tick};
 pub use error::{Error, ErrorKind};
 pub use file::{DirectAlignment, File, OpenOptions};
+pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
 pub use metadata::{AtomicLimits, FileKind, Metadata};
@@ -81,3 +85,8 @@ pub use shutdown::ShutdownReport;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/threads-and-futures.md")]
+struct ThreadsAndFutures;

@@ -84,7 +84,10 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
 
 #[cold]
 fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
-    let passing = matches!(errno, libc::EINTR | libc::EAGAIN);
+    // Linux has closed the descriptor even when it says EINTR: to try again would close a
+    // stranger's.
+    let repeatable = slot.request.kind != RequestKind::Close;
+    let passing = repeatable && matches!(errno, libc::EINTR | libc::EAGAIN);
     // A worker that is stopped in the middle says EINTR.
     if slot.given_up.is_some() && (passing || errno == libc::ECANCELED) {
         return give_up(slot, metrics);
@@ -134,7 +137,7 @@ mod tests {
     /// Settles `results` one after another on one request; answers the last outcome and what was
     /// left to do after each step.
     fn run(kind: RequestKind, block_len_bytes: u32, results: &[i32]) -> (Settled, Vec<(u64, u32)>) {
-        let mut table = InFlight::new(1);
+        let mut table = InFlight::new(1, 0);
         let mut metrics = Metrics::new();
         let request = Request { offset: 8192, len: 4096, ..Request::without_file(kind) };
         let total_bytes = if kind.is_transfer() { 4096 } else { 0 };
@@ -186,6 +189,10 @@ mod tests {
         let (last, left) = run(RequestKind::Sync, 1, &[&interrupted[..], &[0]].concat());
         assert!(matches!(last, Settled::Finished(Ok(0))), "{last:?}");
         assert_eq!(left.len(), RETRIES_MAX as usize + 1);
+
+        let (last, left) = run(RequestKind::Close, 1, &[-libc::EINTR]);
+        assert!(matches!(last, Settled::Finished(Err(_))), "a close is not repeated: {last:?}");
+        assert_eq!(left.len(), 1);
 
         let again = [-libc::EAGAIN; RETRIES_MAX as usize + 1];
         let (last, _) = run(RequestKind::Read, 1, &again);

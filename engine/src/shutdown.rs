@@ -19,8 +19,10 @@ pub struct ShutdownReport {
     pub drained: u32,
     /// Of these, called back with `Cancelled`, because the deadline came first.
     pub cancelled: u32,
-    /// Could not be cancelled either: their memory and callbacks are leaked, because the kernel may
-    /// still write.
+    /// Callbacks that panicked during the shutdown; each counts as called back.
+    pub panicked: u32,
+    /// Could not be cancelled either: their memory is leaked, because the kernel may still write,
+    /// and their callbacks are dropped without being called.
     pub leaked: u32,
 }
 
@@ -56,6 +58,7 @@ impl Engine {
             let Ok(turn) = turn else { break };
             report.drained += turn.tick.completed;
             report.cancelled += turn.cancelled;
+            report.panicked += turn.panicked;
             if left.is_zero() {
                 break;
             }
@@ -65,8 +68,10 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let report = self.close(DROP_DEADLINE);
-        if report.leaked == 0 {
+        // After `shutdown` there is nothing more to wait for.
+        let ended = self.intake.closing;
+        let leaked = if ended { self.in_flight() } else { self.close(DROP_DEADLINE).leaked };
+        if leaked == 0 {
             // SAFETY: the backend is dropped here only, and not used after.
             unsafe { ManuallyDrop::drop(&mut self.backend) };
             return;
@@ -74,7 +79,7 @@ impl Drop for Engine {
         // The kernel may still write to the buffers and use the files of what is in flight: the
         // table that owns them, the pool, the registered files and the backend itself live on for
         // ever.
-        std::mem::forget(std::mem::replace(&mut self.intake.inflight, InFlight::new(0)));
+        std::mem::replace(&mut self.intake.inflight, InFlight::new(0, 0)).abandon();
         std::mem::forget(self.intake.arena.take());
         std::mem::forget(std::mem::take(&mut self.files));
     }

@@ -19,16 +19,10 @@ pub(super) unsafe fn perform(request: &Request) -> i32 {
     let answer = match request.kind {
         RequestKind::Nop => 0,
         // The usual case, by the call with the least to look at.
-        RequestKind::Read if request.flags == 0 => {
-            let (len, offset) = (request.len as usize, signed(request.offset));
-            // SAFETY: the caller vouches for the memory.
-            unsafe { libc::pread(fd, request.address.cast(), len, offset) as i64 }
-        }
-        RequestKind::Write if request.flags == 0 => {
-            let (len, offset) = (request.len as usize, signed(request.offset));
-            // SAFETY: the caller vouches for the memory.
-            unsafe { libc::pwrite(fd, request.address.cast(), len, offset) as i64 }
-        }
+        // SAFETY: the caller's promise is passed on.
+        RequestKind::Read if request.flags == 0 => unsafe { plain_read(fd, request) },
+        // SAFETY: the caller's promise is passed on.
+        RequestKind::Write if request.flags == 0 => unsafe { plain_write(fd, request) },
         RequestKind::Read
         | RequestKind::Write
         | RequestKind::ReadVectored
@@ -77,6 +71,40 @@ pub(super) unsafe fn perform(request: &Request) -> i32 {
     }
     // A transfer moves less than 2^31 bytes, a descriptor is an `int`.
     i32::try_from(answer).unwrap_or(i32::MAX)
+}
+
+/// Reads into one buffer, without flags.
+///
+/// # Safety
+/// As `perform`.
+unsafe fn plain_read(fd: c_int, request: &Request) -> i64 {
+    let (memory, len) = (request.address.cast(), request.len as usize);
+    // SAFETY: the caller vouches for the memory.
+    match unsafe { libc::pread(fd, memory, len, signed(request.offset)) } {
+        // A pipe has no offsets. The ring passes the offset over there, and so do we.
+        // SAFETY: the caller vouches for the memory.
+        -1 if has_no_offsets() => unsafe { libc::read(fd, memory, len) as i64 },
+        answer => answer as i64,
+    }
+}
+
+/// Writes one buffer, without flags.
+///
+/// # Safety
+/// As `perform`.
+unsafe fn plain_write(fd: c_int, request: &Request) -> i64 {
+    let (memory, len) = (request.address.cast_const().cast(), request.len as usize);
+    // SAFETY: the caller vouches for the memory.
+    match unsafe { libc::pwrite(fd, memory, len, signed(request.offset)) } {
+        // SAFETY: the caller vouches for the memory.
+        -1 if has_no_offsets() => unsafe { libc::write(fd, memory, len) as i64 },
+        answer => answer as i64,
+    }
+}
+
+/// Whether the last call failed because its file has no offsets.
+fn has_no_offsets() -> bool {
+    std::io::Error::last_os_error().raw_os_error() == Some(libc::ESPIPE)
 }
 
 /// Makes a read without waiting for a device; answers -EAGAIN, or another errno that only means

@@ -19,7 +19,8 @@
 //!    the writes whose completions were yielded before it was staged, and no others for certain.
 //! 5. **Waiting.** `enter` returns when at least the asked number of completions was yielded by it,
 //!    when the timeout has passed, or early for a reason of its own (a signal): the caller looks at
-//!    what came. It is never asked to wait for more than is in flight.
+//!    what came. It is never asked to wait for more than is in flight, but for one when it can be
+//!    [woken](Backend::waker).
 //! 6. **Bounds.** The engine keeps no more in flight than the depth that the backend was made for,
 //!    and the vector of completions has room for as many: nothing allocates, nothing overflows.
 //! 7. **Cancel.** [`cancel`](Backend::cancel) asks for a staged request to be given up. Its
@@ -31,9 +32,12 @@
 //! 9. **Failure.** An error of `enter` means that the backend as a whole is broken: no more
 //!    completions are to be expected. A request's failure is its completion's result.
 
+mod bell;
 mod cached;
 mod call;
 mod request;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod threads;
 mod uring;
 
@@ -41,8 +45,9 @@ pub use request::{Completion, Request, RequestFile, RequestKind};
 pub(crate) use threads::Threads;
 pub(crate) use uring::Uring;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use std::os::fd::BorrowedFd;
+use std::task::Waker;
 use std::time::Duration;
 
 /// For how many completions to wait, and how long.
@@ -134,9 +139,21 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// memory valid, and nobody else touches that memory (for a write: changes it).
     unsafe fn stage(&mut self, batch: &[Request]) -> usize;
 
-    /// Asks for a staged request to be given up; one that has completed is passed over. Asked at
-    /// most once per request.
-    fn cancel(&mut self, id: u64);
+    /// Asks for a staged request to be given up; one that has completed is passed over. Answers
+    /// whether it was taken: if not, it is asked again after the next `enter`.
+    fn cancel(&mut self, id: u64) -> bool;
+
+    /// What ends an [`enter`](Self::enter) that waits, from any thread and as often as one likes:
+    /// it returns early, the next one if none waits now. Asked for once, before the first `enter`.
+    /// From then on `enter` may be asked to wait also when nothing is in flight.
+    ///
+    /// # Errors
+    /// When it cannot be woken, which is what this says unless it is implemented: then the engine
+    /// cannot have a thread of its own.
+    fn waker(&mut self) -> Result<Waker, Error> {
+        let why = "it has no way to be woken: drive the engine by `tick`";
+        Err(Error::refused(ErrorKind::Unsupported, "wake the backend from other threads", why))
+    }
 
     /// Begins what is staged, waits, and appends completions.
     ///

@@ -20,6 +20,7 @@ use crossbeam_queue::ArrayQueue;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -36,6 +37,8 @@ struct Shared {
     /// are any.
     cancelled: Mutex<Vec<u64>>,
     cancelled_count: AtomicU32,
+    /// Whether the engine was woken by name; guarded by `engine_lock`.
+    rung: AtomicBool,
     closing: AtomicBool,
     helpers_lock: Mutex<()>,
     work_came: Condvar,
@@ -66,6 +69,7 @@ impl Threads {
             // A request is cancelled at most once, and leaves the list with its completion.
             cancelled: Mutex::new(Vec::with_capacity(depth as usize)),
             cancelled_count: AtomicU32::new(0),
+            rung: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             helpers_lock: Mutex::new(()),
             work_came: Condvar::new(),
@@ -130,7 +134,8 @@ impl Threads {
         shared.wanted.store(wanted, Ordering::Relaxed);
         // Pairs with the fence in `Shared::finish`.
         fence(Ordering::SeqCst);
-        while shared.completions.len() < wanted as usize {
+        // Relaxed: read and written under the lock.
+        while shared.completions.len() < wanted as usize && !shared.rung.load(Ordering::Relaxed) {
             self.enters += 1;
             let Some(deadline) = deadline else {
                 lock = wait_for(&shared.completions_came, lock);
@@ -144,6 +149,8 @@ impl Threads {
             lock = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         shared.wanted.store(0, Ordering::Relaxed);
+        // Before the caller looks for the reason, so that what comes later rings again.
+        shared.rung.store(false, Ordering::Relaxed);
     }
 }
 
@@ -184,10 +191,15 @@ unsafe impl Backend for Threads {
         batch.len()
     }
 
-    fn cancel(&mut self, id: u64) {
+    fn cancel(&mut self, id: u64) -> bool {
         let mut cancelled = self.shared.cancelled();
         cancelled.push(id);
         self.shared.count_cancelled(&cancelled);
+        true
+    }
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        Ok(Waker::from(Arc::clone(&self.shared)))
     }
 
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
@@ -202,6 +214,20 @@ unsafe impl Backend for Threads {
         completions.extend(std::iter::from_fn(|| self.shared.completions.pop()));
         self.shared.forget_cancelled(&completions[before..]);
         Ok(())
+    }
+}
+
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let guard = lock(&self.engine_lock);
+        // Relaxed: read and written under the lock.
+        self.rung.store(true, Ordering::Relaxed);
+        drop(guard);
+        self.completions_came.notify_one();
     }
 }
 

@@ -2,19 +2,24 @@
 //! by `select`, driven by `engine`; never retries a request and never decides how many are in
 //! flight.
 
+use super::bell::Bell;
 use super::call::perform;
 use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::config::SqPoll;
 use crate::error::{Error, ErrorKind};
-use iomill_ring::op::{FileAdvice, SyncRangeFlags};
+use iomill_ring::op::{FileAdvice, PollFlags, SyncRangeFlags};
 use iomill_ring::{Builder, FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::task::Waker;
 
 /// So often in a row the kernel may say that it has no memory for requests while nothing completes.
 const STALLS_MAX: u32 = 1000;
 /// Marks the completions of our own cancels. No request has this id: its lower half is no slot.
 const INTERNAL: u64 = u64::MAX;
+/// Marks the completion of the bell's poll. No request has this id either.
+const RUNG: u64 = u64::MAX - 1;
 /// What the engine cannot do without; all of it is there since Linux 5.6.
 const NEEDED: [Opcode; 9] = [
     Opcode::NOP,
@@ -37,6 +42,11 @@ pub(crate) struct Uring {
     /// the next `enter`. Empty on a new kernel.
     aside: Vec<Request>,
     stalls: u32,
+    /// What wakes the ring, if it is to be woken. After the ring, which polls it, so that it is
+    /// dropped after it.
+    bell: Option<Arc<Bell>>,
+    /// Whether the bell's poll is with the ring.
+    listening: bool,
 }
 
 impl Uring {
@@ -66,10 +76,15 @@ impl Uring {
         let pushed = unsafe { ring.push(&op::nop()) };
         assert!(pushed.is_ok(), "a new queue has room");
         while ring.completions().next().is_none() {
-            ring.submit_and_wait(1).map_err(describe)?;
+            match ring.submit_and_wait(1) {
+                Err(error) if error.kind() != iomill_ring::ErrorKind::Interrupted => {
+                    return Err(describe(error));
+                }
+                _ => {}
+            }
         }
         let aside = Vec::with_capacity(depth as usize);
-        Ok(Self { ring, probe, aside, stalls: 0 })
+        Ok(Self { ring, probe, aside, stalls: 0, bell: None, listening: false })
     }
 
     /// What the set-up had to do without.
@@ -150,15 +165,22 @@ unsafe impl Backend for Uring {
     }
 
     #[inline]
-    fn cancel(&mut self, id: u64) {
+    fn cancel(&mut self, id: u64) -> bool {
         // What was set aside is not in the ring, and is done by the next `enter` anyway.
         let sqe = op::cancel(Matching::user_data(id)).with_user_data(INTERNAL);
         // SAFETY: a cancel names no memory and no file.
-        let pushed = unsafe { self.ring.push(&sqe) };
-        assert!(pushed.is_ok(), "the queue has room for each request and its cancel");
+        unsafe { self.ring.push(&sqe) }.is_ok()
+    }
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        let bell = Bell::new()?;
+        self.bell = Some(Arc::clone(&bell));
+        Ok(Waker::from(bell))
     }
 
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
+        // Without room for the bell's poll: first hand over what is in its way.
+        let wait = if self.listen() { wait } else { Wait::None };
         let wait = if self.aside.is_empty() {
             wait
         } else {
@@ -172,12 +194,19 @@ unsafe impl Backend for Uring {
             Wait::For { at_least, timeout } => self.ring.submit_and_wait_for(at_least, timeout),
         };
         let before = completions.len();
+        let mut rung = false;
         let arrived = self.ring.completions();
         completions.extend(
             arrived
-                .filter(|cqe| cqe.user_data != INTERNAL)
+                .inspect(|cqe| rung |= cqe.user_data == RUNG)
+                .filter(|cqe| cqe.user_data < RUNG)
                 .map(|cqe| Completion { id: cqe.user_data, result: cqe.res }),
         );
+        if let Some(bell) = self.bell.as_ref().filter(|_| rung) {
+            // Before the caller looks for the reason, so that what comes later rings again.
+            bell.silence();
+            self.listening = false;
+        }
         if entered.is_ok() || completions.len() > before {
             self.stalls = 0;
         }
@@ -189,6 +218,18 @@ unsafe impl Backend for Uring {
 }
 
 impl Uring {
+    /// Keeps one poll of the bell with the ring; answers whether a wake-up would be noticed.
+    #[inline]
+    fn listen(&mut self) -> bool {
+        let Some(bell) = self.bell.as_ref().filter(|_| !self.listening) else { return true };
+        let events = u32::from(libc::POLLIN.cast_unsigned());
+        let sqe = op::poll(bell.target(), events, PollFlags::empty()).with_user_data(RUNG);
+        // SAFETY: the entry names no memory, and the bell's descriptor stays open longer than the
+        // ring.
+        self.listening = unsafe { self.ring.push(&sqe) }.is_ok();
+        self.listening
+    }
+
     /// Makes the plain system calls.
     #[cold]
     fn make_aside(&mut self, completions: &mut Vec<Completion>) {

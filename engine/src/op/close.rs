@@ -4,7 +4,7 @@
 use super::operation::Operation;
 use super::operation::sealed::{Describe, Described, Surroundings};
 use crate::backend::{Request, RequestKind};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::file::File;
 use std::path::Path;
 
@@ -12,13 +12,27 @@ use std::path::Path;
 /// that are only dropped do the same on the spot.
 ///
 /// Output: whether the descriptor was closed, that is, whether no other handle and no operation in
-/// flight holds the file. The handle that comes back must not be used any more when it was.
+/// flight holds the file. The handle does not come back.
 ///
-/// Kernel: `IORING_OP_CLOSE` (Linux 5.6); close(2) on `threads`.
+/// Kernel: `IORING_OP_CLOSE` (Linux 5.6); close(2) on `threads`. The descriptor is gone whatever
+/// the answer, also after an error: that tells only of writes that came too late to be reported
+/// before.
 #[derive(Debug)]
 pub struct Close {
-    /// Which file.
-    pub file: File,
+    /// Private: once it is given up nobody may ask it for its descriptor.
+    file: File,
+}
+
+impl Close {
+    /// Which handle.
+    pub fn new(file: File) -> Self {
+        Self { file }
+    }
+
+    /// The handle again, if the request was refused.
+    pub fn into_file(self) -> Option<File> {
+        (!self.file.is_released()).then_some(self.file)
+    }
 }
 
 impl Operation for Close {
@@ -29,7 +43,7 @@ impl Operation for Close {
             Ok(_) => Ok(self.file.is_released()),
             Err(error) => {
                 if error.errno().is_none() {
-                    // The engine gave up before the kernel saw it: the descriptor is still open.
+                    // Given up before the kernel saw it: the descriptor is still open.
                     self.file.take_back();
                 }
                 Err(error)
@@ -40,6 +54,10 @@ impl Operation for Close {
 
 impl Describe for Close {
     fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        if self.file.is_released() {
+            let error = Error::refused(ErrorKind::NotOpenForThis, "close", "it was closed before");
+            return Err(error.with_path(self.file.path()));
+        }
         Ok(Described::other(match self.file.release() {
             Some(fd) => {
                 Request { len: fd.cast_unsigned(), ..Request::without_file(RequestKind::Close) }

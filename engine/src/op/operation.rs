@@ -1,9 +1,9 @@
 //! What every operation has in common: the trait that the engine knows it by, hidden from callers
 //! but for its name. Implemented by the other files of this folder only.
 
-use crate::backend::{Request, RequestFile};
+use crate::backend::{Request, RequestFile, RequestKind};
 use crate::buffer::Arena;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::file::File;
 use std::path::Path;
 
@@ -67,4 +67,18 @@ pub(super) fn target(file: &File, engine: u32) -> RequestFile {
         Some(slot) if slot.engine == engine => RequestFile::Slot(slot.index),
         _ => RequestFile::Fd(file.raw_fd()),
     }
+}
+
+/// Whether a range ends at an offset that the kernel knows: its offsets are signed.
+#[inline]
+pub(super) fn ends_within_offsets(offset: u64, len_bytes: u64) -> bool {
+    offset.checked_add(len_bytes).is_some_and(|end| end <= i64::MAX.unsigned_abs())
+}
+
+/// The answer where it does not.
+#[cold]
+pub(super) fn too_far(kind: RequestKind, file: &File, offset: u64) -> Error {
+    let why = "it ends beyond 2^63 bytes, the largest offset that the kernel knows";
+    let error = Error::refused(ErrorKind::Unsupported, kind.name(), why);
+    error.with_path(file.path()).with_offset(offset)
 }

@@ -1,7 +1,7 @@
 //! Operations on a file's space: allocating, cutting, and telling the kernel how it will be used.
 
-use super::operation::Operation;
 use super::operation::sealed::{Describe, Described, Surroundings};
+use super::operation::{Operation, ends_within_offsets, too_far};
 use crate::backend::{Request, RequestFile, RequestKind};
 use crate::error::Error;
 use crate::file::File;
@@ -99,6 +99,7 @@ impl Operation for Allocate {
 
 impl Describe for Allocate {
     fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        check(RequestKind::Allocate, &self.file, self.offset, self.len_bytes)?;
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             offset: self.offset,
@@ -123,6 +124,7 @@ impl Operation for Truncate {
 
 impl Describe for Truncate {
     fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        check(RequestKind::Truncate, &self.file, 0, self.len_bytes)?;
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             offset: self.len_bytes,
@@ -152,6 +154,7 @@ impl Describe for Advise {
             Advice::WillNeed => libc::POSIX_FADV_WILLNEED,
             Advice::DontNeed => libc::POSIX_FADV_DONTNEED,
         };
+        check(RequestKind::Advise, &self.file, self.offset, u64::from(self.len_bytes))?;
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             offset: self.offset,
@@ -164,4 +167,9 @@ impl Describe for Advise {
     fn path(&self) -> Option<&Path> {
         Some(self.file.path())
     }
+}
+
+/// Refuses a range that ends beyond the largest offset.
+fn check(kind: RequestKind, file: &File, offset: u64, len_bytes: u64) -> Result<(), Error> {
+    if ends_within_offsets(offset, len_bytes) { Ok(()) } else { Err(too_far(kind, file, offset)) }
 }

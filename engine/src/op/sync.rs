@@ -1,7 +1,7 @@
 //! Operations that make writes durable, or start their way to the device.
 
 use super::operation::sealed::{Describe, Described, Surroundings};
-use super::operation::{Operation, target};
+use super::operation::{Operation, ends_within_offsets, target, too_far};
 use crate::backend::{Request, RequestFile, RequestKind};
 use crate::error::Error;
 use crate::file::File;
@@ -67,6 +67,9 @@ impl Operation for SyncRange {
 
 impl Describe for SyncRange {
     fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+        if !ends_within_offsets(self.offset, u64::from(self.len_bytes)) {
+            return Err(too_far(RequestKind::SyncRange, &self.file, self.offset));
+        }
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             offset: self.offset,

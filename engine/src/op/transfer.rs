@@ -1,7 +1,7 @@
 //! Reads and writes of one buffer.
 
 use super::operation::sealed::{Describe, Described, Surroundings};
-use super::operation::{Operation, target};
+use super::operation::{Operation, ends_within_offsets, target, too_far};
 use crate::backend::{Request, RequestKind};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind};
@@ -207,8 +207,7 @@ fn transfer(
     Ok(Described { request, total_bytes: len, block_len_bytes })
 }
 
-/// Refuses a transfer that ends beyond the largest offset: offsets are signed in the kernel's
-/// interface.
+/// Refuses a transfer that ends beyond the largest offset.
 #[inline]
 pub(super) fn check_end(
     kind: RequestKind,
@@ -216,12 +215,10 @@ pub(super) fn check_end(
     offset: u64,
     len: u32,
 ) -> Result<(), Error> {
-    if offset.checked_add(u64::from(len)).is_some_and(|end| end <= i64::MAX.unsigned_abs()) {
+    if ends_within_offsets(offset, u64::from(len)) {
         return Ok(());
     }
-    let why = "the transfer ends beyond 2^63 bytes, the largest offset that the kernel knows";
-    let error = Error::refused(ErrorKind::Unsupported, kind.name(), why);
-    Err(error.with_path(file.path()).with_offset(offset))
+    Err(too_far(kind, file, offset))
 }
 
 /// Refuses a direct transfer that the kernel would refuse, but says why.

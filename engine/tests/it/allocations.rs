@@ -10,7 +10,7 @@ struct Counting;
 
 thread_local! {
     /// `Some` while the thread counts.
-    static COUNTED: Cell<Option<u64>> = const { Cell::new(None) };
+    pub(crate) static COUNTED: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 // SAFETY: every call goes to the system's allocator unchanged.

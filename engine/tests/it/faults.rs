@@ -108,7 +108,9 @@ unsafe impl Backend for Faulty {
         taken
     }
 
-    fn cancel(&mut self, _id: u64) {}
+    fn cancel(&mut self, _id: u64) -> bool {
+        true
+    }
 
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
         self.enters += 1;

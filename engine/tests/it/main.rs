@@ -6,5 +6,16 @@
 mod allocations;
 mod cancel;
 mod faults;
+mod futures;
+mod handle;
+mod hostile;
 mod operations;
+#[cfg(feature = "sim")]
+mod sim;
+#[cfg(feature = "sim")]
+mod sim_behaviour;
+#[cfg(feature = "sim")]
+mod sim_oracle;
+#[cfg(feature = "sim")]
+mod sim_workload;
 mod stuck;

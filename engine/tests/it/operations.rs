@@ -159,8 +159,8 @@ fn files_are_opened_looked_at_and_closed() {
         assert_eq!(kind_of(run(engine, open).result), ErrorKind::IsDirectory);
 
         let second = file.clone();
-        assert!(!run(engine, Close { file }).result.unwrap(), "another handle holds it");
-        assert!(run(engine, Close { file: second }).result.unwrap(), "that was the last one");
+        assert!(!run(engine, Close::new(file)).result.unwrap(), "another handle holds it");
+        assert!(run(engine, Close::new(second)).result.unwrap(), "that was the last one");
     });
 }
 
@@ -174,9 +174,13 @@ fn a_refused_close_leaves_the_file_open() {
         for _ in 0..8 {
             engine.submit(iomill_engine::Nop, |_, _| ()).unwrap();
         }
-        let refused = engine.submit(Close { file }, |_, _| ()).unwrap_err();
+        let refused = engine.submit(Close::new(file), |_, _| ()).unwrap_err();
         assert_eq!(refused.error.kind(), ErrorKind::Full);
-        assert_eq!(refused.op.file.len().unwrap(), 4, "the descriptor is still open");
+        assert_eq!(
+            refused.op.into_file().unwrap().len().unwrap(),
+            4,
+            "the descriptor is still open"
+        );
         engine.drain().unwrap();
     });
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Takes requests and keeps them.
 #[derive(Debug, Default)]
-struct Stuck {
+pub(crate) struct Stuck {
     requests: Rc<RefCell<Vec<Request>>>,
     dropped: Rc<Cell<bool>>,
 }
@@ -48,7 +48,9 @@ unsafe impl Backend for Stuck {
         batch.len()
     }
 
-    fn cancel(&mut self, _id: u64) {}
+    fn cancel(&mut self, _id: u64) -> bool {
+        true
+    }
 
     fn enter(&mut self, wait: Wait, _completions: &mut Vec<Completion>) -> Result<(), Error> {
         if let Wait::For { timeout, .. } = wait {

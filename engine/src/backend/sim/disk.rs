@@ -1,0 +1,152 @@
+//! The handle of a simulated disk: what a test makes, gives to an engine, looks at and breaks. All
+//! state is `model`'s.
+
+use super::backend::{Shared, SimBackend, lock};
+use super::content::Content;
+use super::faults::{FaultCounts, Faults};
+use super::history::History;
+use super::latency::nanoseconds;
+use super::model::Model;
+use super::options::SimOptions;
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::file::{File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A seeded disk in virtual time, with files of its own. Clones are handles of the same disk.
+///
+/// The module's text says what it promises.
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    shared: Shared,
+}
+
+impl SimDisk {
+    /// An empty disk at time 0.
+    pub fn new(options: SimOptions) -> Self {
+        Self { shared: Arc::new(Mutex::new(Model::new(options))) }
+    }
+
+    /// A backend for [`Engine::with_backend`](crate::Engine::with_backend). Several engines may
+    /// share a disk and its time.
+    pub fn backend(&self) -> Box<dyn Backend> {
+        Box::new(SimBackend::new(Arc::clone(&self.shared)))
+    }
+
+    /// Makes a durable file of `len` zeros, and the directories on its way; opens it for reading
+    /// and writing. Takes no virtual time and no fault hits it.
+    ///
+    /// # Errors
+    /// When the name is taken or impossible, or the process has no descriptor left.
+    pub fn create(&self, name: impl AsRef<Path>, len: u64) -> Result<File, Error> {
+        self.place(name.as_ref(), Content::zeros(len))
+    }
+
+    /// As [`create`](Self::create), with these bytes in it.
+    ///
+    /// # Errors
+    /// As `create`.
+    pub fn create_with(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<File, Error> {
+        let mut content = Content::zeros(0);
+        let stamp = lock(&self.shared).next_stamp();
+        content.write(stamp, 0, bytes);
+        content.promote(stamp, None);
+        self.place(name.as_ref(), content)
+    }
+
+    /// Opens a file of this disk for reading and writing, on the spot; the operation `Open` does it
+    /// through the engine.
+    ///
+    /// # Errors
+    /// When there is no such file, or the process has no descriptor left.
+    pub fn open_again(&self, name: impl AsRef<Path>) -> Result<File, Error> {
+        self.open(name, &File::options().read(true).write(true))
+    }
+
+    /// As [`open_again`](Self::open_again), with options. Direct files need Linux 6.6: before it,
+    /// the memory files that stand for simulated ones know no direct I/O.
+    ///
+    /// # Errors
+    /// As `open_again`.
+    pub fn open(&self, name: impl AsRef<Path>, options: &OpenOptions) -> Result<File, Error> {
+        let name = name.as_ref();
+        let flags = options.flags(name)?;
+        let opened = lock(&self.shared).open(name.as_os_str().as_bytes(), flags);
+        File::from_fd(opened.map_err(|errno| describe("open", name, errno))?, name)
+    }
+
+    /// What a reader sees of a file now, or `None` if there is no such file.
+    pub fn contents(&self, name: impl AsRef<Path>) -> Option<Vec<u8>> {
+        let model = lock(&self.shared);
+        let number = model.lookup(name.as_ref()).ok()?;
+        let content = &model.files.get(&number)?.content;
+        let mut bytes = vec![0; usize::try_from(content.len()).ok()?];
+        content.read(0, &mut bytes);
+        Some(bytes)
+    }
+
+    /// All names, directories included, in order.
+    pub fn names(&self) -> Vec<PathBuf> {
+        lock(&self.shared).names.iter().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// What a power failure at this moment and a restart would leave: another disk, at time 0, with
+    /// the same settings. This one goes on as if nothing had happened, so that many failures can be
+    /// tried at one moment, each by its seed.
+    ///
+    /// Faults that [`set_faults`](Self::set_faults) or [`calm`](Self::calm) have changed are those
+    /// of the settings again.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub fn crash(&self, seed: u64) -> Result<Self, Error> {
+        let left = lock(&self.shared).after_power_failure(seed);
+        let left = left.map_err(|errno| Error::from_errno("simulate a power failure", errno))?;
+        Ok(Self { shared: Arc::new(Mutex::new(left)) })
+    }
+
+    /// Every request that has completed, with its times and its result.
+    pub fn history(&self) -> History {
+        lock(&self.shared).history.clone()
+    }
+
+    /// How often each fault has happened.
+    pub fn fault_counts(&self) -> FaultCounts {
+        lock(&self.shared).counts
+    }
+
+    /// Other faults from now on.
+    pub fn set_faults(&self, faults: Faults) {
+        lock(&self.shared).faults = faults;
+    }
+
+    /// No faults and no stalls from now on: everything in flight and everything to come must
+    /// succeed, also what was never to complete.
+    pub fn calm(&self) {
+        lock(&self.shared).calm();
+    }
+
+    /// Virtual time since the disk was made.
+    pub fn now_ns(&self) -> u64 {
+        lock(&self.shared).now_ns
+    }
+
+    /// Lets virtual time pass, as if the caller had been busy.
+    pub fn advance(&self, time: Duration) {
+        let mut model = lock(&self.shared);
+        model.now_ns = model.now_ns.saturating_add(nanoseconds(time));
+    }
+
+    fn place(&self, name: &Path, content: Content) -> Result<File, Error> {
+        let placed = lock(&self.shared).place_file(name, content);
+        placed.map_err(|errno| describe("create", name, errno))?;
+        self.open_again(name)
+    }
+}
+
+fn describe(operation: &'static str, name: &Path, errno: i32) -> Error {
+    Error::from_errno(operation, errno).with_path(name)
+}

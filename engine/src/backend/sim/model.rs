@@ -1,0 +1,322 @@
+//! The state of a simulated disk, and the life of a request in it: it begins, time passes, it
+//! completes. Shared by the test's handle and by the backends; what the kinds of requests do is in
+//! `perform` and `tree`. Touches no request's memory and never sleeps.
+
+use super::content::{Content, SECTOR_LEN_BYTES};
+use super::faults::{Fate, FaultCounts, Faults};
+use super::history::{Event, History};
+use super::identity::{Anchor, Key};
+use super::latency::{Class, Device, nanoseconds};
+use super::names::{Change, Names, Node, normalized};
+use super::options::SimOptions;
+use super::order::{Answer, Flight, Order, Target};
+use super::random::{Random, mix};
+use crate::backend::RequestKind;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+/// One simulated file. It stays until the disk goes, because nobody tells when its last descriptor
+/// is closed.
+#[derive(Debug)]
+pub(super) struct SimFile {
+    /// The name that it was made with.
+    pub(super) label: Arc<str>,
+    pub(super) content: Content,
+    pub(super) anchor: Anchor,
+}
+
+/// A write on its way: a power failure may leave parts of it.
+#[derive(Debug)]
+struct Writing {
+    file: u64,
+    /// `None` for an append: wherever the end is then.
+    offset: Option<u64>,
+    bytes: Arc<Vec<u8>>,
+}
+
+/// A simulated disk.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) options: SimOptions,
+    pub(super) now_ns: u64,
+    pub(super) faults: Faults,
+    pub(super) counts: FaultCounts,
+    pub(super) history: History,
+    pub(super) files: BTreeMap<u64, SimFile>,
+    /// Looked up only, so that its order does not matter.
+    numbers: HashMap<Key, u64>,
+    pub(super) names: Names,
+    pub(super) random: Random,
+    device: Device,
+    next_number: u64,
+    /// The newest change of anything that can be lost.
+    stamp: u64,
+    writing: BTreeMap<u64, Writing>,
+    /// Requests that will never complete.
+    stuck_count: u32,
+}
+
+impl Model {
+    /// An empty disk at time 0.
+    pub(super) fn new(options: SimOptions) -> Self {
+        let mut random = Random::new(options.seed);
+        let models = [options.read, options.write, options.sync, options.other];
+        let device = Device::new(models, options.stalls, &mut random);
+        Self {
+            now_ns: 0,
+            faults: options.faults,
+            counts: FaultCounts::default(),
+            history: History::default(),
+            files: BTreeMap::new(),
+            numbers: HashMap::new(),
+            names: Names::default(),
+            random,
+            device,
+            next_number: 0,
+            stamp: 0,
+            writing: BTreeMap::new(),
+            stuck_count: 0,
+            options,
+        }
+    }
+
+    /// The disk after a power failure and a restart, with an empty history at time 0.
+    pub(super) fn after_power_failure(&self, seed: u64) -> Result<Self, i32> {
+        let mut random = Random::new(mix(self.options.seed, seed));
+        let seed = random.bits();
+        let mut left = Self::new(SimOptions { seed, ..self.options.clone() });
+        left.names = self.names.after_power_failure(&mut random);
+        let nodes: Vec<Node> = left.names.iter().map(|(_, node)| node).collect();
+        for (number, file) in &self.files {
+            if !nodes.contains(&Node::File(*number)) {
+                continue;
+            }
+            let mut content = file.content.clone();
+            for (stamp, writing) in (self.stamp + 1..).zip(self.writing.values()) {
+                if writing.file == *number {
+                    content.write(stamp, writing.offset.unwrap_or(content.len()), &writing.bytes);
+                }
+            }
+            let content = content.after_power_failure(&mut random);
+            left.add_file(*number, Arc::clone(&file.label), content)?;
+        }
+        Ok(left)
+    }
+
+    /// A new file without a name, under the next free number.
+    pub(super) fn new_file(&mut self, label: &Path, content: Content) -> Result<u64, i32> {
+        let number = self.files.last_key_value().map_or(1, |(last, _)| last + 1);
+        self.add_file(number, label.to_string_lossy().into(), content)?;
+        Ok(number)
+    }
+
+    fn add_file(&mut self, number: u64, label: Arc<str>, content: Content) -> Result<(), i32> {
+        let anchor = Anchor::new(content.len())?;
+        self.numbers.insert(anchor.key(), number);
+        self.files.insert(number, SimFile { label, content, anchor });
+        Ok(())
+    }
+
+    /// A new file whose name is durable, made by the test and not by a request. Directories on its
+    /// way are made, too.
+    pub(super) fn place_file(&mut self, path: &Path, content: Content) -> Result<u64, i32> {
+        let path = normalized(path.as_os_str().as_encoded_bytes())?;
+        if self.names.get(&path).is_some() {
+            return Err(libc::EEXIST);
+        }
+        let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
+        above.reverse();
+        for directory in above {
+            match self.names.get(directory) {
+                Some(Node::Directory) => {}
+                Some(Node::File(_)) => return Err(libc::ENOTDIR),
+                None => self.change_names(Change::Add(directory.into(), Node::Directory)),
+            }
+        }
+        let number = self.new_file(&path, content)?;
+        self.change_names(Change::Add(path, Node::File(number)));
+        self.names.promote(self.stamp);
+        Ok(number)
+    }
+
+    /// The file behind a name.
+    pub(super) fn lookup(&self, path: &Path) -> Result<u64, i32> {
+        let path = normalized(path.as_os_str().as_encoded_bytes())?;
+        match self.names.get(&path) {
+            Some(Node::File(number)) => Ok(number),
+            Some(Node::Directory) => Err(libc::EISDIR),
+            None => Err(libc::ENOENT),
+        }
+    }
+
+    /// The file behind a descriptor, if it is one of this disk's.
+    pub(super) fn target(&self, (key, flags): (Key, i32)) -> Option<Target> {
+        self.numbers.get(&key).map(|file| Target { file: *file, flags })
+    }
+
+    /// A stamp newer than all others.
+    pub(super) fn next_stamp(&mut self) -> u64 {
+        self.stamp += 1;
+        self.stamp
+    }
+
+    pub(super) fn change_names(&mut self, change: Change) {
+        let stamp = self.next_stamp();
+        self.names.change(stamp, change);
+    }
+
+    /// Sectors that are still free.
+    pub(super) fn free_sectors(&self) -> u64 {
+        if self.options.capacity_bytes == u64::MAX {
+            return u64::MAX;
+        }
+        let named = self.files.iter().filter(|(number, _)| self.names.links(**number) > 0);
+        let taken: u64 = named.map(|(_, file)| file.content.allocated_sectors()).sum();
+        (self.options.capacity_bytes / SECTOR_LEN_BYTES).saturating_sub(taken)
+    }
+
+    /// Begins a request: decides what will become of it and when. Without a time it never
+    /// completes.
+    pub(super) fn begin(&mut self, order: Order) -> (Flight, Option<u64>) {
+        let fate = self.faults.fate(order.kind, &mut self.random);
+        let is_stuck = self.random.chance(self.faults.never)
+            && self.stuck_count < self.faults.never_max
+            && order.kind != RequestKind::Close;
+        let number = self.next_number;
+        self.next_number += 1;
+        let choice = self.random.bits();
+        let (start_ns, watermark) = (self.now_ns, self.stamp);
+        let flight = Flight { number, order, fate, start_ns, watermark, choice };
+        let touches = !matches!(fate, Fate::Errno(errno) if errno != libc::EIO);
+        if !flight.order.bytes.is_empty()
+            && let Ok((target, offset)) = self.check_write(&flight.order)
+        {
+            let (file, bytes) = (target.file, Arc::clone(&flight.order.bytes));
+            if let (true, Some(offset)) = (touches, offset) {
+                // Parts of it can be read before it completes.
+                self.write_some(file, offset, &bytes, choice);
+            }
+            self.writing.insert(number, Writing { file, offset, bytes });
+        }
+        if is_stuck {
+            self.stuck_count += 1;
+            self.counts.never += 1;
+            return (flight, None);
+        }
+        let end_ns = self.plan_end(flight.order.kind);
+        (flight, Some(end_ns))
+    }
+
+    /// When a request that begins or goes on now completes.
+    fn plan_end(&mut self, kind: RequestKind) -> u64 {
+        let mut extra_ns = 0;
+        let spike_ns = self.random.exponential_ns(nanoseconds(self.faults.spike_length));
+        if self.random.chance(self.faults.spike) {
+            self.counts.spike += 1;
+            extra_ns = spike_ns;
+        }
+        let in_order = !self.random.chance(self.faults.reorder);
+        let class = match kind {
+            RequestKind::Read | RequestKind::ReadVectored => Class::Read,
+            RequestKind::Write | RequestKind::WriteVectored => Class::Write,
+            RequestKind::Sync | RequestKind::SyncData | RequestKind::SyncRange => Class::Sync,
+            _ => Class::Other,
+        };
+        let (end_ns, overtakes) =
+            self.device.end_ns(class, self.now_ns, extra_ns, in_order, &mut self.random);
+        self.counts.reorder += u64::from(overtakes);
+        end_ns
+    }
+
+    /// When a request that was stuck completes after all.
+    pub(super) fn unstick(&mut self, kind: RequestKind) -> u64 {
+        self.stuck_count -= 1;
+        self.plan_end(kind)
+    }
+
+    /// Completes a request now.
+    pub(super) fn complete(&mut self, flight: &Flight) -> Answer {
+        self.writing.remove(&flight.number);
+        let answer = match flight.fate {
+            Fate::Errno(errno) => {
+                self.counts.errno(errno);
+                self.fail(flight, errno);
+                Answer::of(Err(errno))
+            }
+            Fate::Normal | Fate::Short(_) => self.perform(flight),
+        };
+        self.record(flight, answer.result);
+        answer
+    }
+
+    /// Stops a request in the middle; `is_stuck` if it would never have completed.
+    pub(super) fn stop(&mut self, flight: &Flight, is_stuck: bool) -> Answer {
+        self.writing.remove(&flight.number);
+        self.stuck_count -= u32::from(is_stuck);
+        self.record(flight, -libc::EINTR);
+        Answer::of(Err(libc::EINTR))
+    }
+
+    /// Whether the disk takes only a part of a batch, and how much of it.
+    pub(super) fn admit(&mut self, count: usize) -> usize {
+        let part = self.random.index(count.max(1));
+        if self.random.chance(self.faults.partial_stage) && part < count {
+            self.counts.partial_stage += 1;
+            return part;
+        }
+        count
+    }
+
+    /// No faults any more, and no stalls.
+    pub(super) fn calm(&mut self) {
+        self.faults = Faults::default();
+        self.device.calm();
+    }
+
+    /// What a failure leaves behind.
+    fn fail(&mut self, flight: &Flight, errno: i32) {
+        if errno != libc::EIO {
+            return;
+        }
+        let order = &flight.order;
+        if let Ok((target, Some(offset))) = self.check_write(order) {
+            // Another choice than at the beginning, so that more of it is there now.
+            self.write_some(target.file, offset, &order.bytes, mix(flight.choice, 1));
+        }
+        if matches!(order.kind, RequestKind::Sync | RequestKind::SyncData)
+            && let Some(file) = order.target.and_then(|target| self.files.get_mut(&target.file))
+        {
+            file.content.forget(flight.watermark, &mut Random::new(flight.choice));
+        }
+    }
+
+    fn write_some(&mut self, file: u64, offset: u64, bytes: &[u8], choice: u64) {
+        let stamp = self.next_stamp();
+        if let Some(file) = self.files.get_mut(&file) {
+            file.content.write_some(stamp, offset, bytes, &mut Random::new(choice));
+        }
+    }
+
+    fn record(&mut self, flight: &Flight, result: i32) {
+        let Order { kind, target, offset, len, flags, paths, .. } = &flight.order;
+        let file = target.and_then(|target| self.files.get(&target.file));
+        let name = file.map_or_else(
+            || String::from_utf8_lossy(&paths[0]).into(),
+            |file| Arc::clone(&file.label),
+        );
+        // A descriptor, a mode and a mask are no lengths.
+        let len_bytes = if file.is_some() { *len } else { 0 };
+        self.history.push(Event {
+            number: flight.number,
+            start_ns: flight.start_ns,
+            end_ns: self.now_ns,
+            kind: *kind,
+            name,
+            offset: *offset,
+            len_bytes,
+            flags: *flags,
+            result,
+        });
+    }
+}

@@ -1,0 +1,250 @@
+//! What requests on open files do to the simulated disk: transfers, syncs, space. Each is one
+//! system call with its usual answers. Extends `model::Model`.
+
+use super::content::SECTOR_LEN_BYTES;
+use super::faults::Fate;
+use super::memory::empty_status;
+use super::model::{Model, SimFile};
+use super::names::Node;
+use super::order::{Answer, Flight, Order, Target};
+use crate::backend::RequestKind;
+
+/// Hints, and what a simulated disk does anyway.
+const READ_FLAGS: i32 = libc::RWF_HIPRI | libc::RWF_NOWAIT | RWF_DONTCACHE;
+const DURABLE_FLAGS: i32 = libc::RWF_DSYNC | libc::RWF_SYNC;
+const WRITE_FLAGS: i32 = READ_FLAGS | DURABLE_FLAGS | libc::RWF_APPEND | RWF_NOAPPEND;
+const RWF_NOAPPEND: i32 = 0x20;
+const RWF_DONTCACHE: i32 = 0x80;
+
+impl Model {
+    /// Carries an order out as its fate allows.
+    pub(super) fn perform(&mut self, flight: &Flight) -> Answer {
+        let order = &flight.order;
+        match order.kind {
+            RequestKind::Nop | RequestKind::Close => Answer::default(),
+            RequestKind::Read | RequestKind::ReadVectored => {
+                self.read(flight).unwrap_or_else(|errno| Answer::of(Err(errno)))
+            }
+            RequestKind::Write | RequestKind::WriteVectored => Answer::of(self.write(flight)),
+            RequestKind::Sync | RequestKind::SyncData => Answer::of(self.sync(flight)),
+            // It promises nothing, so nothing changes.
+            RequestKind::SyncRange => Answer::of(self.file(order).map(|_| 0)),
+            RequestKind::Allocate => Answer::of(self.allocate(order)),
+            RequestKind::Truncate => Answer::of(self.truncate(order)),
+            RequestKind::Advise => Answer::of(match order.flags {
+                0..=5 => self.file(order).map(|_| 0),
+                _ => Err(libc::EINVAL),
+            }),
+            RequestKind::Open
+            | RequestKind::Stat
+            | RequestKind::Rename
+            | RequestKind::Unlink
+            | RequestKind::MakeDirectory
+            | RequestKind::Link => self.perform_on_path(order),
+        }
+    }
+
+    /// The file that an order names.
+    pub(super) fn file(&mut self, order: &Order) -> Result<(Target, &mut SimFile), i32> {
+        let target = order.target.ok_or(libc::EBADF)?;
+        let file = self.files.get_mut(&target.file).ok_or(libc::EBADF)?;
+        Ok((target, file))
+    }
+
+    fn writable(&mut self, order: &Order, otherwise: i32) -> Result<&mut SimFile, i32> {
+        let (target, file) = self.file(order)?;
+        if target.can_write() { Ok(file) } else { Err(otherwise) }
+    }
+
+    /// What refuses a write before anything of it happens; else where it goes, an append nowhere
+    /// yet.
+    pub(super) fn check_write(&self, order: &Order) -> Result<(Target, Option<u64>), i32> {
+        if !matches!(order.kind, RequestKind::Write | RequestKind::WriteVectored) {
+            return Err(libc::EBADF);
+        }
+        let target = order.target.filter(|target| target.can_write()).ok_or(libc::EBADF)?;
+        let flags = order.flags.cast_signed();
+        if flags & !WRITE_FLAGS != 0 {
+            return Err(libc::EOPNOTSUPP);
+        }
+        let opened_to_append = target.flags & libc::O_APPEND != 0 && flags & RWF_NOAPPEND == 0;
+        if opened_to_append || flags & libc::RWF_APPEND != 0 {
+            return Ok((target, None));
+        }
+        check_range(target, order)?;
+        Ok((target, Some(order.offset)))
+    }
+
+    fn read(&mut self, flight: &Flight) -> Result<Answer, i32> {
+        let order = &flight.order;
+        let (seed, faults) = (self.options.seed, self.faults);
+        let (target, file) = self.file(order)?;
+        if !target.can_read() {
+            return Err(libc::EBADF);
+        }
+        if order.flags.cast_signed() & !READ_FLAGS != 0 {
+            return Err(libc::EOPNOTSUPP);
+        }
+        check_range(target, order)?;
+        let left = file.content.len().saturating_sub(order.offset).min(order.len);
+        let there = usize::try_from(left).map_err(|_| libc::EINVAL)?;
+        let good = faults.good_bytes(seed, target.file, order.offset, there);
+        let len = shorter(flight.fate, target, good);
+        let mut bytes = vec![0; len];
+        file.content.read(order.offset, &mut bytes);
+        self.counts.short_transfer += u64::from(len < good);
+        self.counts.bad_range += u64::from(good < there);
+        if good == 0 && there > 0 {
+            return Err(libc::EIO);
+        }
+        Ok(Answer { result: count(len), bytes, ..Answer::default() })
+    }
+
+    fn write(&mut self, flight: &Flight) -> Result<i32, i32> {
+        let order = &flight.order;
+        let (target, offset) = self.check_write(order)?;
+        let (seed, faults, free_sectors) = (self.options.seed, self.faults, self.free_sectors());
+        let stamp = self.next_stamp();
+        let file = self.files.get_mut(&target.file).ok_or(libc::EBADF)?;
+        let (old_len, asked) = (file.content.len(), order.bytes.len());
+        let offset = offset.unwrap_or(old_len);
+        let good = faults.good_bytes(seed, target.file, offset, asked);
+        let fitting = file.content.fitting(offset, good, free_sectors);
+        let len = shorter(flight.fate, target, fitting);
+        file.content.write(stamp, offset, &order.bytes[..len]);
+        let durable = order.flags.cast_signed() & DURABLE_FLAGS != 0
+            || target.flags & (libc::O_DSYNC | libc::O_SYNC) != 0;
+        if durable {
+            file.content.promote(stamp, Some(offset..offset + len as u64));
+        }
+        if file.content.len() != old_len {
+            file.anchor.set_len(file.content.len());
+        }
+        self.counts.bad_range += u64::from(good < asked);
+        self.counts.no_space += u64::from(fitting < good);
+        self.counts.short_transfer += u64::from(len < fitting);
+        match (good, fitting) {
+            _ if asked == 0 || len > 0 => Ok(count(len)),
+            (0, _) => Err(libc::EIO),
+            _ => Err(libc::ENOSPC),
+        }
+    }
+
+    fn sync(&mut self, flight: &Flight) -> Result<i32, i32> {
+        let (_, file) = self.file(&flight.order)?;
+        // What completed after the sync began may be durable as well, but nobody may count on it.
+        file.content.promote(flight.watermark, None);
+        if flight.order.kind == RequestKind::Sync {
+            self.names.promote(flight.watermark);
+        }
+        Ok(0)
+    }
+
+    fn allocate(&mut self, order: &Order) -> Result<i32, i32> {
+        let (free_sectors, stamp) = (self.free_sectors(), self.next_stamp());
+        let file = self.writable(order, libc::EBADF)?;
+        let end = order.offset.checked_add(order.second).filter(|end| *end <= LEN_MAX_BYTES);
+        let range = order.offset..end.ok_or(libc::EFBIG)?;
+        if range.is_empty() {
+            return Err(libc::EINVAL);
+        }
+        let flags = order.flags.cast_signed();
+        let keeps_len = flags & libc::FALLOC_FL_KEEP_SIZE != 0;
+        let mode = flags & !libc::FALLOC_FL_KEEP_SIZE;
+        if mode == libc::FALLOC_FL_PUNCH_HOLE && keeps_len {
+            file.content.punch(stamp, range, false);
+            return Ok(0);
+        }
+        if !matches!(mode, 0 | libc::FALLOC_FL_ZERO_RANGE) {
+            return Err(libc::EOPNOTSUPP);
+        }
+        let enough = file.content.missing_sectors(range.clone()) <= free_sectors;
+        if enough {
+            if mode == libc::FALLOC_FL_ZERO_RANGE {
+                file.content.punch(stamp, range.clone(), true);
+            }
+            file.content.reserve(range.clone());
+            if !keeps_len && range.end > file.content.len() {
+                file.content.set_len(stamp, range.end);
+                file.anchor.set_len(range.end);
+            }
+            return Ok(0);
+        }
+        self.counts.no_space += 1;
+        Err(libc::ENOSPC)
+    }
+
+    fn truncate(&mut self, order: &Order) -> Result<i32, i32> {
+        let stamp = self.next_stamp();
+        let file = self.writable(order, libc::EINVAL)?;
+        if order.offset > LEN_MAX_BYTES {
+            return Err(libc::EFBIG);
+        }
+        file.content.set_len(stamp, order.offset);
+        file.anchor.set_len(order.offset);
+        Ok(0)
+    }
+
+    /// What statx(2) says of a node.
+    pub(super) fn status(&self, node: Node) -> Result<libc::statx, i32> {
+        let mut status = empty_status();
+        status.stx_mask = libc::STATX_TYPE
+            | libc::STATX_MODE
+            | libc::STATX_NLINK
+            | libc::STATX_INO
+            | libc::STATX_SIZE
+            | libc::STATX_BLOCKS;
+        status.stx_blksize = 4096;
+        let mode = match node {
+            Node::Directory => {
+                status.stx_nlink = 2;
+                libc::S_IFDIR | 0o755
+            }
+            Node::File(number) => {
+                let file = self.files.get(&number).ok_or(libc::EBADF)?;
+                status.stx_ino = number;
+                status.stx_size = file.content.len();
+                status.stx_blocks = file.content.allocated_sectors();
+                status.stx_nlink = self.names.links(number);
+                status.stx_mask |= libc::STATX_DIOALIGN;
+                (status.stx_dio_mem_align, status.stx_dio_offset_align) = (512, 512);
+                libc::S_IFREG | 0o644
+            }
+        };
+        status.stx_mode = u16::try_from(mode).unwrap_or(0);
+        Ok(status)
+    }
+}
+
+/// Offsets are signed in the kernel's interface.
+const LEN_MAX_BYTES: u64 = i64::MAX.unsigned_abs();
+
+/// Refuses what lies beyond the largest offset, and direct transfers that are not aligned.
+fn check_range(target: Target, order: &Order) -> Result<(), i32> {
+    order.offset.checked_add(order.len).filter(|end| *end <= LEN_MAX_BYTES).ok_or(libc::EINVAL)?;
+    let aligned =
+        order.offset.is_multiple_of(SECTOR_LEN_BYTES) && order.len.is_multiple_of(SECTOR_LEN_BYTES);
+    if target.is_direct() && !aligned {
+        return Err(libc::EINVAL);
+    }
+    Ok(())
+}
+
+/// How many of `len` bytes a transfer of this fate moves: at least one, of a direct file whole
+/// sectors, and all if that leaves no choice.
+fn shorter(fate: Fate, target: Target, len: usize) -> usize {
+    let Fate::Short(part) = fate else { return len };
+    let unit = if target.is_direct() { 512 } else { 1 };
+    let units = len.div_ceil(unit) as u64;
+    if units < 2 {
+        return len;
+    }
+    // One unit up to all but one.
+    let kept = 1 + part % (units - 1);
+    usize::try_from(kept).unwrap_or(0) * unit
+}
+
+/// As a completion carries it; a transfer moves less than 2^31 bytes.
+fn count(len: usize) -> i32 {
+    i32::try_from(len).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,192 @@
+//! One turn of the loop: give up what is to be given up, hand a batch over, wait, settle what has
+//! come, and call back. Extends `engine::Engine`; called by its `tick`, by `shutdown` and by
+//! `handle`.
+//!
+//! ```text
+//! queue ──► window ──► Backend::stage ──► Backend::enter
+//!   ▲                                           │
+//!   └── rest of a short transfer, ◄── settle ◄──┤
+//!       EINTR, EAGAIN                           └──► callback
+//! ```
+
+use crate::backend::Wait;
+use crate::engine::{Engine, Tick};
+use crate::error::{Error, ErrorKind};
+use crate::inflight::{GivenUp, OpId};
+use crate::intake::Panic;
+use crate::settle::{Settled, give_up, settle};
+use std::time::Duration;
+
+impl Engine {
+    /// One turn; a callback's panic is handed to the caller.
+    pub(crate) fn turn(&mut self, wait: Wait) -> Result<Turn, Error> {
+        let mut turn = Turn::default();
+        // What came while the engine's own thread slept.
+        self.dispatch(&mut turn);
+        self.give_up(&mut turn);
+        turn.tick.submitted = self.stage();
+        if turn.tick.submitted == 0 && self.window.occupied() == 0 {
+            return Ok(turn);
+        }
+        let wait = self.bounded(wait, &turn);
+        let entered = self.backend.enter(wait, &mut self.completions);
+        self.dispatch(&mut turn);
+        self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
+        self.intake.metrics.enters = self.backend.enters() - self.enters_before;
+        match entered {
+            // A callback's panic goes first: the backend's failure comes again at the next turn.
+            Err(error) if turn.panic.is_none() => Err(error),
+            _ => Ok(turn),
+        }
+    }
+
+    /// The wait that makes sense now: not before what is ready was handed over or given to the
+    /// caller, for no more than is in flight, and no longer than until the next deadline.
+    #[inline]
+    fn bounded(&self, wait: Wait, turn: &Turn) -> Wait {
+        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
+        if more || turn.tick.completed > 0 {
+            return Wait::None;
+        }
+        self.until_deadline(wait.capped(self.window.occupied()))
+    }
+
+    /// The wait, no longer than until the next deadline.
+    #[inline]
+    pub(crate) fn until_deadline(&self, wait: Wait) -> Wait {
+        match self.intake.deadlines.next_visit_ns() {
+            Some(visit_ns) if wait != Wait::None => {
+                let left_ns = visit_ns.saturating_sub(self.intake.clock.now_ns());
+                wait.no_longer_than(Duration::from_nanos(left_ns))
+            }
+            _ => wait,
+        }
+    }
+
+    /// Gives up what was asked to be given up and what is overdue: the backend is asked to stop it,
+    /// and what the backend does not have yet is over at once. What callbacks ask for meanwhile is
+    /// for the next turn.
+    #[inline]
+    fn give_up(&mut self, turn: &mut Turn) {
+        if !self.intake.deadlines.is_empty() {
+            let now_ns = self.intake.clock.now_ns();
+            while let Some(index) = self.intake.deadlines.take_due(now_ns) {
+                let id = self.intake.inflight.id_of(index);
+                self.intake.cancel(id, GivenUp::DeadlineExceeded);
+            }
+        }
+        let mut leave_queue = false;
+        for _ in 0..self.intake.cancels.len() {
+            let Some(id) = self.intake.cancels.pop_front() else { break };
+            match self.intake.inflight.find(id) {
+                Some(slot) if !slot.with_backend => leave_queue = true,
+                Some(_) if !self.backend.cancel(id.to_bits()) => self.intake.cancels.push_back(id),
+                _ => {}
+            }
+        }
+        if leave_queue {
+            self.give_up_queued(turn);
+        }
+    }
+
+    /// Takes what is given up out of the queue, in one pass whatever its length.
+    #[cold]
+    fn give_up_queued(&mut self, turn: &mut Turn) {
+        for _ in 0..self.intake.queue.len() {
+            let Some(id) = self.intake.queue.pop_front() else { break };
+            let slot = self.intake.inflight.slot(id);
+            if slot.given_up.is_none() {
+                self.intake.queue.push_back(id);
+                continue;
+            }
+            let settled = give_up(slot, &mut self.intake.metrics);
+            self.finish(id, settled, turn);
+        }
+    }
+
+    /// Hands waiting requests to the backend, as far as the window allows.
+    fn stage(&mut self) -> u32 {
+        let room = self.window.room().min(self.batch_rule.limit());
+        if self.intake.queue.is_empty() || room == 0 {
+            return 0;
+        }
+        let now_ns = self.intake.clock.now_ns();
+        let count = (room as usize).min(self.intake.queue.len());
+        for id in self.intake.queue.iter().take(count) {
+            let slot = self.intake.inflight.slot(*id);
+            if slot.staged_ns == 0 {
+                slot.staged_ns = now_ns;
+            }
+            self.batch.push(slot.request);
+        }
+        // SAFETY: each request's slot owns the operation with its file and buffer until `dispatch`
+        // removes it after the completion; at the end the engine drains or forgets them.
+        let taken = unsafe { self.backend.stage(&self.batch) };
+        self.batch.clear();
+        for id in self.intake.queue.drain(..taken) {
+            self.intake.inflight.slot(id).with_backend = true;
+        }
+        // Not more than the window's room, which is a `u32`.
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        self.window.enter(taken);
+        self.intake.metrics.batches += u64::from(taken > 0);
+        self.intake.metrics.staged += u64::from(taken);
+        taken
+    }
+
+    /// Settles what has come, and calls back.
+    fn dispatch(&mut self, turn: &mut Turn) {
+        if self.completions.is_empty() {
+            return;
+        }
+        let now_ns = self.intake.clock.now_ns();
+        for index in 0..self.completions.len() {
+            let raw = self.completions[index];
+            let id = self.intake.inflight.id_from_bits(raw.id);
+            self.window.leave(1);
+            let slot = self.intake.inflight.slot(id);
+            slot.with_backend = false;
+            let settled = settle(slot, raw.result, now_ns, &mut self.intake.metrics);
+            self.finish(id, settled, turn);
+        }
+        self.completions.clear();
+        self.intake.metrics.settle();
+    }
+
+    /// Calls back, or queues what is to be continued.
+    #[inline]
+    fn finish(&mut self, id: OpId, settled: Settled, turn: &mut Turn) {
+        let outcome = match settled {
+            Settled::Finished(outcome) => outcome,
+            Settled::Again => {
+                // Before the others: it has waited longest.
+                self.intake.queue.push_front(id);
+                return;
+            }
+        };
+        turn.tick.completed += 1;
+        if let Err(error) = &outcome {
+            turn.cancelled += u32::from(error.kind() == ErrorKind::Cancelled);
+        }
+        if let Err(payload) = self.intake.call_back(id, outcome) {
+            self.intake.metrics.callback_panics += 1;
+            turn.panicked += 1;
+            match turn.panic {
+                None => turn.panic = Some(payload),
+                // Not dropped: a payload may panic again when it is, in the middle of the loop.
+                Some(_) => std::mem::forget(payload),
+            }
+        }
+    }
+}
+
+/// What one turn did, and the first panic of its callbacks.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) tick: Tick,
+    /// Of the completed ones, those that were given up.
+    pub(crate) cancelled: u32,
+    /// Callbacks that panicked.
+    pub(crate) panicked: u32,
+    pub(crate) panic: Option<Panic>,
+}
