@@ -40,6 +40,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The device failed.
     Io,
+    /// An earlier sync of the file failed: see [`File::is_poisoned`](crate::File::is_poisoned).
+    Poisoned,
     /// The backend itself failed: no request of this engine will complete any more.
     Backend,
     /// Anything else: look at the errno.

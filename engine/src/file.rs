@@ -8,6 +8,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What direct transfers of a file must be multiples of. Units: bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ struct Inner {
     fd: ManuallyDrop<OwnedFd>,
     /// Whether a `Close` owns the descriptor now, so that dropping must leave it alone.
     released: bool,
+    /// Whether a sync of it has failed.
+    poisoned: AtomicBool,
     path: PathBuf,
     /// `Some` for a file that is open for direct I/O.
     alignment: Option<DirectAlignment>,
@@ -87,7 +90,16 @@ impl File {
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
         let alignment = flags.contains(OFlags::DIRECT).then(|| direct_alignment(fd.as_fd()));
         let fd = ManuallyDrop::new(fd);
-        Ok(Self { inner: Arc::new(Inner { fd, released: false, path, alignment }), slot: None })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                fd,
+                released: false,
+                poisoned: AtomicBool::new(false),
+                path,
+                alignment,
+            }),
+            slot: None,
+        })
     }
 
     /// The path that it was opened with.
@@ -153,6 +165,32 @@ impl File {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             inner.released = false;
         }
+    }
+
+    /// Whether a sync of it has failed. Linux then throws the dirty pages away or calls them clean,
+    /// so that a second sync would succeed without having written them: what came after the last
+    /// good sync may be lost. Writes and syncs are refused from then on. Open the file anew, read
+    /// what is there, and write again.
+    #[inline]
+    pub fn is_poisoned(&self) -> bool {
+        // Relaxed: nothing else is read on the strength of it.
+        self.inner.poisoned.load(Ordering::Relaxed)
+    }
+
+    /// A sync has failed.
+    pub(crate) fn poison(&self) {
+        self.inner.poisoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Refuses a poisoned file.
+    #[inline]
+    pub(crate) fn check_poison(&self, operation: &'static str) -> Result<(), Error> {
+        if !self.is_poisoned() {
+            return Ok(());
+        }
+        let why = "an earlier sync of it failed, and what was written before that may be lost: \
+                   open it anew, and write again";
+        Err(Error::refused(ErrorKind::Poisoned, operation, why).with_path(self.path()))
     }
 
     #[inline]

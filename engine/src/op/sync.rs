@@ -23,13 +23,26 @@ impl Operation for Sync {
     type Output = ();
 
     fn outcome(&mut self, answer: Result<u32, Error>) -> Result<(), Error> {
+        if let Err(error) = &answer
+            && loses_data(error)
+        {
+            self.file.poison();
+        }
         answer.map(drop)
     }
+}
+
+/// Whether a sync that failed like this may have lost what it was to make durable.
+fn loses_data(error: &Error) -> bool {
+    // These say that nothing was tried: the file cannot be synced, or the engine gave up first.
+    let harmless = [libc::EBADF, libc::EINVAL, libc::EROFS, libc::EOPNOTSUPP, libc::EINTR];
+    error.errno().is_some_and(|errno| !harmless.contains(&errno))
 }
 
 impl Describe for Sync {
     fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
         let kind = if self.data_only { RequestKind::SyncData } else { RequestKind::Sync };
+        self.file.check_poison(kind.name())?;
         let file = target(&self.file, surroundings.engine);
         Ok(Described::other(Request { file, ..Request::without_file(kind) }))
     }

@@ -193,6 +193,9 @@ fn transfer(
     let (address, len) = (buffer.start(), buffer.len_u32());
     check_end(kind, file, offset, len)?;
     check_alignment(kind, file, offset, address, len)?;
+    if kind == RequestKind::Write {
+        file.check_poison(kind.name())?;
+    }
     let Surroundings { engine, arena } = surroundings;
     let request = Request {
         file: target(file, engine),

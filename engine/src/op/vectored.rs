@@ -93,6 +93,9 @@ fn transfer(
         check_alignment(kind, file, offset, buffer.start(), buffer.len_u32())?;
     }
     check_end(kind, file, offset, total_bytes)?;
+    if kind == RequestKind::WriteVectored {
+        file.check_poison(kind.name())?;
+    }
     Ok(Described {
         request: Request {
             file: target(file, surroundings.engine),

@@ -317,3 +317,25 @@ fn vectors_registered_files_and_descriptors_of_their_own_reach_the_same_bytes() 
     let error = write(&mut engine, &stranger, 0, b"no").unwrap_err();
     assert_eq!(error.errno(), Some(libc::EBADF), "a file of another world");
 }
+
+#[test]
+fn a_failed_sync_poisons_the_file_until_it_is_opened_anew() {
+    let disk = SimDisk::new(SimOptions::new(3));
+    let file = disk.create("log", 0).unwrap();
+    let mut engine = engine(&disk);
+    write(&mut engine, &file, 0, b"first").unwrap();
+    disk.set_faults(Faults { io_error: 1.0, ..Faults::default() });
+    let other = file.clone();
+    let error = perform(&mut engine, Sync { file: other, data_only: true }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    disk.calm();
+    assert!(file.is_poisoned(), "every handle of the file knows");
+    let error = write(&mut engine, &file, 5, b"second").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Poisoned);
+    let error = perform(&mut engine, Sync { file, data_only: false }).unwrap_err();
+    assert!(error.to_string().contains("open it anew"), "{error}");
+
+    let again = disk.open_again("log").unwrap();
+    write(&mut engine, &again, 0, b"first").unwrap();
+    perform(&mut engine, Sync { file: again, data_only: true }).unwrap();
+}

@@ -196,7 +196,7 @@ impl Workload {
         let (id, on_end) = self.next();
         // The turns may have completed something, but begun nothing.
         oracle.borrow_mut().write_begins(id, range.clone(), fill);
-        let (file, offset) = (self.lanes[lane].file.clone(), range.start);
+        let (file, offset) = (self.file(lane), range.start);
         if durable {
             let op = WriteWith { file, offset, buffer, flags: WriteFlags::DSYNC };
             let id = self
@@ -219,6 +219,15 @@ impl Workload {
         }
     }
 
+    /// The lane's file, opened anew where a sync of it has failed.
+    fn file(&mut self, lane: usize) -> File {
+        let lane = &mut self.lanes[lane];
+        if lane.file.is_poisoned() {
+            lane.file = self.disk.open_again(&lane.name).unwrap();
+        }
+        lane.file.clone()
+    }
+
     fn append(&mut self, lane: usize) {
         let oracle = Rc::clone(&self.lanes[lane].oracle);
         let (fill, most) = (self.fill(), 1 + self.dice.below(2000));
@@ -231,7 +240,7 @@ impl Workload {
         buffer.fill(fill);
         let (id, on_end) = self.next();
         oracle.borrow_mut().append_begins(id, end..end + len, fill);
-        let file = self.lanes[lane].file.clone();
+        let file = self.file(lane);
         let id = self
             .engine
             .submit(Append { file, buffer }, move |done, _| {
@@ -250,7 +259,7 @@ impl Workload {
         }
         let (id, on_end) = self.next();
         oracle.borrow_mut().cut_begins(id, len_bytes, FILE_LEN_MAX_BYTES);
-        let file = self.lanes[lane].file.clone();
+        let file = self.file(lane);
         let id = self
             .engine
             .submit(Truncate { file, len_bytes }, move |done, _| {
@@ -266,7 +275,7 @@ impl Workload {
         let data_only = self.dice.below(2) == 0;
         let (id, on_end) = self.next();
         oracle.borrow_mut().sync_begins(id);
-        let file = self.lanes[lane].file.clone();
+        let file = self.file(lane);
         let id = self
             .engine
             .submit(Sync { file, data_only }, move |done, _| {
@@ -284,7 +293,7 @@ impl Workload {
         }
         let buffer = self.buffer(range.end - range.start);
         let (_, on_end) = self.next();
-        let file = self.lanes[lane].file.clone();
+        let file = self.file(lane);
         let id = self
             .engine
             .submit(Read { file, offset: range.start, buffer }, move |done, _| {
