@@ -9,7 +9,7 @@ use super::model::Model;
 use super::order::{Answer, Flight, Target};
 use crate::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::error::{Error, ErrorKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -30,6 +30,8 @@ pub(super) struct SimBackend {
     flights: BTreeMap<(u64, u64), (Request, Flight)>,
     /// Those that never complete.
     stuck: Vec<(Request, Flight)>,
+    /// What is linked behind a request on its way, by that one's id.
+    linked: HashMap<u64, Request>,
     /// Ids to be given up at the next `enter`.
     cancelled: Vec<u64>,
     slots: Vec<Option<Target>>,
@@ -43,35 +45,24 @@ impl SimBackend {
             staged: Vec::new(),
             flights: BTreeMap::new(),
             stuck: Vec::new(),
+            linked: HashMap::new(),
             cancelled: Vec::new(),
             slots: Vec::new(),
             enters: 0,
         }
     }
 
-    /// Begins what is staged.
-    fn begin(&mut self) {
-        let mut model = lock(&self.disk);
-        for request in self.staged.drain(..) {
-            let target = match request.file {
-                RequestFile::None => None,
-                RequestFile::Slot(slot) => self.slots.get(slot as usize).copied().flatten(),
-                RequestFile::Fd(fd) => {
-                    // SAFETY: the contract of `stage`: the file is open until the completion.
-                    let fd = unsafe { borrow(fd) };
-                    identify(fd).and_then(|identity| model.target(identity))
-                }
-            };
-            // SAFETY: the contract of `stage`: the memory is the backend's until the completion.
-            let order = unsafe { take_in(&request, target) };
-            let (flight, end_ns) = model.begin(order);
-            match end_ns {
-                Some(end_ns) => {
-                    self.flights.insert((end_ns, flight.number), (request, flight));
-                }
-                None => self.stuck.push((request, flight)),
+    /// Begins what is staged, but of a run of linked requests only the first.
+    fn begin_staged(&mut self) {
+        let mut before: Option<Request> = None;
+        for request in std::mem::take(&mut self.staged) {
+            match before.filter(|before| before.linked) {
+                Some(before) => _ = self.linked.insert(before.id, request),
+                None => self.begin(request),
             }
+            before = Some(request);
         }
+        let mut model = lock(&self.disk);
         // A calmed disk lets nothing hang.
         if model.faults.never <= 0.0 {
             for (request, flight) in self.stuck.drain(..) {
@@ -81,13 +72,44 @@ impl SimBackend {
         }
     }
 
+    fn begin(&mut self, request: Request) {
+        let mut model = lock(&self.disk);
+        let target = match request.file {
+            RequestFile::None => None,
+            RequestFile::Slot(slot) => self.slots.get(slot as usize).copied().flatten(),
+            RequestFile::Fd(fd) => {
+                // SAFETY: the contract of `stage`: the file is open until the completion.
+                let fd = unsafe { borrow(fd) };
+                identify(fd).and_then(|identity| model.target(identity))
+            }
+        };
+        // SAFETY: the contract of `stage`: the memory is the backend's until the completion.
+        let order = unsafe { take_in(&request, target) };
+        let (flight, end_ns) = model.begin(order);
+        match end_ns {
+            Some(end_ns) => {
+                self.flights.insert((end_ns, flight.number), (request, flight));
+            }
+            None => self.stuck.push((request, flight)),
+        }
+    }
+
     /// Gives up what was cancelled: what is stuck or, by chance, what is on its way.
     fn give_up(&mut self, completions: &mut Vec<Completion>) {
         for id in std::mem::take(&mut self.cancelled) {
             if let Some(index) = self.staged.iter().position(|request| request.id == id) {
-                // It had not begun: nobody has heard of it.
-                let request = self.staged.remove(index);
-                completions.push(Completion { id: request.id, result: -libc::ECANCELED });
+                // It had not begun, nor what is linked behind it: nobody has heard of them.
+                let linked = self.staged[index..].iter().take_while(|request| request.linked);
+                let end = index + 1 + linked.count();
+                if let Some(before) = index.checked_sub(1) {
+                    self.staged[before].linked = false;
+                }
+                let canceled = self.staged.drain(index..end);
+                completions.extend(canceled.map(|request| canceled_before_it_began(&request)));
+                continue;
+            }
+            if let Some(before) = self.before(id) {
+                self.cut_behind(before, completions);
                 continue;
             }
             let mut model = lock(&self.disk);
@@ -95,6 +117,8 @@ impl SimBackend {
                 let (request, flight) = self.stuck.remove(index);
                 let answer = model.stop(&flight, true);
                 completions.push(complete(&request, answer));
+                drop(model);
+                self.cut_behind(request.id, completions);
                 continue;
             }
             let found = self.flights.iter().find(|(_, (request, _))| request.id == id);
@@ -106,19 +130,46 @@ impl SimBackend {
             if let Some((request, flight)) = key.and_then(|key| self.flights.remove(&key)) {
                 let answer = model.stop(&flight, false);
                 completions.push(complete(&request, answer));
+                drop(model);
+                self.cut_behind(request.id, completions);
             }
+        }
+    }
+
+    /// The request that this one is linked behind and waits for.
+    fn before(&self, id: u64) -> Option<u64> {
+        let found = self.linked.iter().find(|(_, request)| request.id == id);
+        found.map(|(before, _)| *before)
+    }
+
+    /// Ends what is linked behind a request.
+    fn cut_behind(&mut self, mut id: u64, completions: &mut Vec<Completion>) {
+        while let Some(request) = self.linked.remove(&id) {
+            completions.push(canceled_before_it_began(&request));
+            id = request.id;
         }
     }
 
     /// Completes everything up to the present.
     fn reap(&mut self, completions: &mut Vec<Completion>) {
-        let mut model = lock(&self.disk);
-        while let Some(first) = self.flights.first_entry()
-            && first.key().0 <= model.now_ns
-        {
+        loop {
+            let mut model = lock(&self.disk);
+            let Some(first) = self.flights.first_entry() else { return };
+            if first.key().0 > model.now_ns {
+                return;
+            }
             let (request, flight) = first.remove();
             let answer = model.complete(&flight);
-            completions.push(complete(&request, answer));
+            drop(model);
+            let done = complete(&request, answer);
+            completions.push(done);
+            let asked = if request.kind.is_transfer() { flight.order.len } else { 0 };
+            let is_full = u64::try_from(done.result).is_ok_and(|answer| answer >= asked);
+            if !is_full {
+                self.cut_behind(request.id, completions);
+            } else if let Some(next) = self.linked.remove(&request.id) {
+                self.begin(next);
+            }
         }
     }
 
@@ -134,6 +185,10 @@ impl SimBackend {
         model.now_ns = model.now_ns.max(until_ns);
         next_ns.is_some_and(|next_ns| next_ns <= deadline_ns)
     }
+}
+
+fn canceled_before_it_began(request: &Request) -> Completion {
+    Completion { id: request.id, result: -libc::ECANCELED }
 }
 
 fn complete(request: &Request, answer: Answer) -> Completion {
@@ -178,8 +233,15 @@ unsafe impl Backend for SimBackend {
         Ok(())
     }
 
+    fn links(&self, _first: RequestKind, _next: RequestKind) -> bool {
+        true
+    }
+
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
-        let taken = lock(&self.disk).admit(batch.len());
+        let mut taken = lock(&self.disk).admit(batch.len());
+        while taken > 0 && batch[taken - 1].linked {
+            taken -= 1;
+        }
         self.staged.extend_from_slice(&batch[..taken]);
         taken
     }
@@ -193,7 +255,7 @@ unsafe impl Backend for SimBackend {
         self.enters += 1;
         let wanted = completions.len() + wait.at_least() as usize;
         self.give_up(completions);
-        self.begin();
+        self.begin_staged();
         let deadline_ns = {
             let mut model = lock(&self.disk);
             model.now_ns = model.now_ns.saturating_add(nanoseconds(model.options.turn));

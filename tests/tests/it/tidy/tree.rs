@@ -18,6 +18,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
         "a loop on the ring alone, beside which the engine is measured",
     ),
     ("engine/src/backend/call.rs", "system calls on the memory of requests in flight"),
+    ("engine/src/backend/link_tests.rs", "vouches to a backend for the memory of its requests"),
     ("engine/src/backend/mod.rs", "the contract with a backend: who may touch memory, and when"),
     ("engine/src/backend/request.rs", "a request's addresses travel to the backend's threads"),
     ("engine/src/backend/sim/backend.rs", "vouches for what is in flight on a simulated disk"),
