@@ -58,6 +58,7 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `fixed_buffers` | true | |
 /// | `fixed_files` | 16 | 0 to 32,768 |
 /// | `sqpoll` | none | |
+/// | `link` | yes | |
 /// | `queue` ([`spawn`](Config::spawn) only) | 256 | 1 to 65,536 |
 /// | `pin` ([`spawn`](Config::spawn) only) | none | 0 to 1,023 |
 #[derive(Clone, Debug)]
@@ -70,6 +71,7 @@ pub struct Config {
     pub(crate) fixed_buffers: bool,
     pub(crate) fixed_files: u32,
     pub(crate) sqpoll: Option<SqPoll>,
+    pub(crate) link: bool,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
 }
@@ -85,6 +87,7 @@ impl Default for Config {
             fixed_buffers: true,
             fixed_files: 16,
             sqpoll: None,
+            link: true,
             queue: 256,
             pin: None,
         }
@@ -147,6 +150,14 @@ impl Config {
     #[must_use]
     pub fn fixed_files(mut self, slots: u32) -> Self {
         self.fixed_files = slots;
+        self
+    }
+
+    /// Whether steps of a chain may be handed to the backend together, linked. Without it each step
+    /// waits for the completion of the one before: slower, with the same outcome.
+    #[must_use]
+    pub fn link(mut self, link: bool) -> Self {
+        self.link = link;
         self
     }
 

@@ -5,6 +5,7 @@
 use crate::backend::{Backend, Completion as RawCompletion, Request, Wait};
 use crate::buffer::{Arena, Buffer};
 use crate::callback::Completion;
+use crate::chain::Chains;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
@@ -45,7 +46,7 @@ pub struct Engine {
     pub(crate) intake: Intake,
     pub(crate) window: Window,
     pub(crate) batch_rule: Batch,
-    report: Report,
+    pub(crate) report: Report,
     /// The batch under construction: empty outside of `stage`.
     pub(crate) batch: Vec<Request>,
     /// What the last `enter` brought: empty outside of `tick`, and of a sleep of `handle`.
@@ -107,6 +108,7 @@ impl Engine {
             intake: Intake {
                 number,
                 inflight: InFlight::new(capacity, number),
+                chains: Chains::new(capacity, config.link),
                 queue: VecDeque::with_capacity(capacity as usize),
                 arena,
                 fixed_arena,
@@ -199,7 +201,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Accepted requests that were not called back yet.
+    /// Accepted requests that were not called back yet; each step of a chain is one.
     #[inline]
     pub fn in_flight(&self) -> u32 {
         self.intake.inflight.len()

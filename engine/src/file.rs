@@ -2,6 +2,7 @@
 //! closed after the last operation and never while one is in flight. Knows what direct I/O on the
 //! file asks for; makes no transfers itself.
 
+use crate::durability::{Durability, DurableMethod, FileDurability};
 use crate::error::{Error, ErrorKind};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, StatxFlags};
 use std::mem::ManuallyDrop;
@@ -30,6 +31,7 @@ struct Inner {
     released: bool,
     /// Whether a sync of it has failed.
     poisoned: AtomicBool,
+    durability: FileDurability,
     path: PathBuf,
     /// `Some` for a file that is open for direct I/O.
     alignment: Option<DirectAlignment>,
@@ -95,6 +97,7 @@ impl File {
                 fd,
                 released: false,
                 poisoned: AtomicBool::new(false),
+                durability: FileDurability::unknown(),
                 path,
                 alignment,
             }),
@@ -191,6 +194,29 @@ impl File {
         let why = "an earlier sync of it failed, and what was written before that may be lost: \
                    open it anew, and write again";
         Err(Error::refused(ErrorKind::Poisoned, operation, why).with_path(self.path()))
+    }
+
+    /// How [`DurableWrite`](crate::DurableWrite) makes this file's bytes durable: a linked sync
+    /// until [`Engine::probe_durability`](crate::Engine::probe_durability) has found a quicker way
+    /// or [`set_durable_method`](Self::set_durable_method) was called.
+    #[inline]
+    pub fn durable_method(&self) -> DurableMethod {
+        self.inner.durability.method()
+    }
+
+    /// Chooses the method for all handles of this file, from the next submission on.
+    pub fn set_durable_method(&self, method: DurableMethod) {
+        self.inner.durability.set_method(method);
+    }
+
+    /// What a probe has found, if there was one.
+    pub fn durability(&self) -> Option<&Durability> {
+        self.inner.durability.probed()
+    }
+
+    /// A probe has found this.
+    pub(crate) fn set_durability(&self, durability: Durability) {
+        self.inner.durability.set_probed(durability);
     }
 
     #[inline]

@@ -5,6 +5,7 @@
 use crate::backend::Request;
 use crate::buffer::advance;
 use crate::callback::Parcel;
+use crate::chain::Place;
 use crate::op::Described;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -67,6 +68,8 @@ pub(crate) struct Slot {
     pub(crate) block_len_bytes: u32,
     /// Whether the backend has it, rather than the queue.
     pub(crate) with_backend: bool,
+    /// Its place in a chain, if it is a step of one.
+    pub(crate) place: Option<Place>,
     /// Why it is to be given up, if it is.
     pub(crate) given_up: Option<GivenUp>,
     /// How often in a row the kernel said EINTR or EAGAIN.
@@ -115,6 +118,7 @@ impl InFlight {
             done_bytes: 0,
             block_len_bytes: 1,
             with_backend: false,
+            place: None,
             given_up: None,
             retries: 0,
             staged_ns: 0,
@@ -139,6 +143,19 @@ impl InFlight {
         self.occupied
     }
 
+    /// How many more requests there is room for.
+    #[inline]
+    pub(crate) fn free(&self) -> u32 {
+        self.capacity() - self.occupied
+    }
+
+    /// How many requests there is room for in all.
+    #[inline]
+    pub(crate) fn capacity(&self) -> u32 {
+        // Made for a number of this type.
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
     /// Takes a free slot; `None` when there is none. The caller fills the parcel.
     #[inline]
     pub(crate) fn insert(&mut self, described: Described) -> Option<(OpId, &mut Slot)> {
@@ -155,6 +172,7 @@ impl InFlight {
         slot.done_bytes = 0;
         slot.block_len_bytes = block_len_bytes;
         slot.with_backend = false;
+        slot.place = None;
         slot.given_up = None;
         slot.retries = 0;
         slot.staged_ns = 0;

@@ -2,7 +2,8 @@
 //! being able to tick. Owned by `engine`; never touches the backend.
 
 use crate::buffer::{Arena, Buffer};
-use crate::callback::{Completion, Delivery, Parcel};
+use crate::callback::{Completion, Delivery, Outcome, Parcel};
+use crate::chain::Chains;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, InFlight, OpId};
@@ -46,7 +47,9 @@ pub(crate) struct Intake {
     /// Which engine, for registered files.
     pub(crate) number: u32,
     pub(crate) inflight: InFlight,
-    /// Accepted requests that wait for the window, first come first served.
+    pub(crate) chains: Chains,
+    /// Accepted requests that wait for the window, first come first served; a chain with its id as
+    /// long as it has something to hand over.
     pub(crate) queue: VecDeque<OpId>,
     pub(crate) arena: Option<Arc<Arena>>,
     /// The arena again if it is registered.
@@ -68,6 +71,9 @@ impl Intake {
     {
         if self.closing {
             return Err(refuse(op, on_complete, Error::answer(ErrorKind::Closing)));
+        }
+        if O::STEPS > 1 {
+            return self.submit_steps(op, on_complete);
         }
         // Asked before the operation describes itself: some give something up to do so.
         if self.inflight.is_full() {
@@ -109,10 +115,16 @@ impl Intake {
             return false;
         }
         let Some(slot) = self.inflight.find(id) else { return false };
-        if slot.given_up.is_none() {
-            slot.given_up = Some(why);
-            self.cancels.push_back(id);
+        if slot.given_up.is_some() {
+            return true;
         }
+        slot.given_up = Some(why);
+        let (mut id, place) = (id, slot.place);
+        if let Some(place) = place {
+            id = self.chains.leader(place.chain);
+            self.mark_given_up(place, why);
+        }
+        self.cancels.push_back(id);
         true
     }
 
@@ -134,7 +146,7 @@ impl Intake {
         // The slot is free before the callback runs, so that the callback can submit into it.
         self.deadlines.clear(id.index());
         let parcel = self.inflight.remove(id);
-        self.deliver(parcel, id, outcome)
+        self.deliver(parcel, id, Outcome::Single(outcome))
     }
 
     /// Runs a callback; a panic comes back as its payload.
@@ -143,7 +155,7 @@ impl Intake {
         &mut self,
         parcel: Parcel,
         id: OpId,
-        outcome: Result<u32, Error>,
+        outcome: Outcome<'_>,
     ) -> Result<(), Panic> {
         catch_unwind(AssertUnwindSafe(|| {
             parcel.deliver(Delivery { id, outcome, context: &mut Context { intake: self } });
@@ -152,7 +164,7 @@ impl Intake {
 }
 
 #[cold]
-fn refuse<O, F>(op: O, on_complete: F, error: Error) -> Refused<O, F> {
+pub(crate) fn refuse<O, F>(op: O, on_complete: F, error: Error) -> Refused<O, F> {
     Refused { op, on_complete, error }
 }
 

@@ -24,6 +24,7 @@
 #![deny(unsafe_code)]
 
 mod config;
+mod durability;
 mod environment;
 mod error;
 #[expect(unsafe_code, reason = "takes ownership of descriptors, and gives it up")]
@@ -37,10 +38,12 @@ mod report;
 mod buffer;
 #[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
 mod callback;
+mod chain;
 #[expect(unsafe_code, reason = "moves a vector on after a short transfer")]
 mod inflight;
 mod schedule;
 mod settle;
+mod steps;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
 pub mod backend;
@@ -53,6 +56,7 @@ mod handle;
 mod intake;
 mod metrics;
 mod metrics_text;
+mod probe;
 #[expect(unsafe_code, reason = "drops the backend, or keeps it from being dropped")]
 mod shutdown;
 #[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
@@ -61,10 +65,12 @@ mod turn;
 pub use backend::Wait;
 pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
+pub use chain::CHAIN_LEN_MAX;
 pub use config::{
     BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
     FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
 };
+pub use durability::{Durability, DurableFigure, DurableMethod};
 pub use engine::{Engine, Tick};
 pub use error::{Error, ErrorKind};
 pub use file::{DirectAlignment, File, OpenOptions};
@@ -74,9 +80,10 @@ pub use intake::{Context, Refused};
 pub use metadata::{AtomicLimits, FileKind, Metadata};
 pub use metrics::{Metrics, OpMetrics};
 pub use op::{
-    Advice, Advise, Allocate, AllocateMode, Append, Close, Link, MakeDirectory, Nop, Open,
-    Operation, Read, ReadVectored, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write,
-    WriteFlags, WriteVectored, WriteWith,
+    Advice, Advise, Allocate, AllocateMode, Append, Chain, ChainStep, ChainSteps, Close, CopyParts,
+    CopyRange, DurableAppend, DurableWrite, Link, MakeDirectory, Nop, Open, Operation, Read,
+    ReadVectored, ReadWhole, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write, WriteFlags,
+    WriteVectored, WriteWith,
 };
 pub use report::{Fallback, Report};
 pub use shutdown::ShutdownReport;

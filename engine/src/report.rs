@@ -1,6 +1,9 @@
 //! What an engine runs on and why: the backend, and everything that was asked for and is not there.
 //! Filled by `select` and `engine` at the start; for the caller to read and to print.
 
+use crate::durability::Durability;
+use std::path::{Path, PathBuf};
+
 /// Something that was asked for and is not there, or is done in another way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fallback {
@@ -23,12 +26,27 @@ pub struct Report {
     pub fixed_files: u32,
     /// What had to be done without.
     pub fallbacks: Vec<Fallback>,
+    /// How durable writes are made, for each file that was probed.
+    pub durability: Vec<(PathBuf, Durability)>,
 }
 
 impl Report {
     pub(crate) fn new(backend: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { backend, reason, fixed_buffers: false, fixed_files: 0, fallbacks: Vec::new() }
+        Self {
+            backend,
+            reason,
+            fixed_buffers: false,
+            fixed_files: 0,
+            fallbacks: Vec::new(),
+            durability: Vec::new(),
+        }
+    }
+
+    /// Notes how durable writes of a file are made, once for each path.
+    pub(crate) fn note_durability(&mut self, path: &Path, durability: &Durability) {
+        self.durability.retain(|(known, _)| known != path);
+        self.durability.push((path.to_owned(), durability.clone()));
     }
 
     pub(crate) fn note(&mut self, what: impl Into<String>, why: impl Into<String>) {
@@ -37,11 +55,14 @@ impl Report {
 }
 
 impl std::fmt::Display for Report {
-    /// One line for the backend, and one for each fallback.
+    /// One line for the backend, one for each fallback and one for each probed file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "backend {}: {}", self.backend, self.reason)?;
         for Fallback { what, why } in &self.fallbacks {
             write!(f, "\nwithout {what}: {why}")?;
+        }
+        for (path, durability) in &self.durability {
+            write!(f, "\ndurable writes to {} {durability}", path.display())?;
         }
         Ok(())
     }

@@ -1,23 +1,35 @@
 //! How a request from another thread gets into the engine. Extends `intake::Intake`; called by
 //! `owner`.
 
-use crate::callback::Order;
+use crate::callback::{Order, Outcome};
 use crate::error::{Error, ErrorKind};
 use crate::inflight::OpId;
 use crate::intake::{Intake, Panic};
 use crate::op::Surroundings;
+use crate::steps::describe_all;
 
 impl Intake {
     /// Takes a request in. One that cannot be done is called back at once: its caller is not there
     /// to get it back. A panic of that callback comes back as its payload.
     ///
     /// # Panics
-    /// If the table is full.
+    /// If there is no room for all of its steps.
     #[inline]
     pub(super) fn admit(&mut self, mut order: Order) -> Result<(), Panic> {
         let arena = self.fixed_arena.as_deref();
-        let described = match order.describe(Surroundings { engine: self.number, arena }) {
-            Ok(described) => described,
+        let surroundings = Surroundings { engine: self.number, arena };
+        if order.steps() > 1 {
+            return match describe_all(order.steps(), |step| order.describe(step, surroundings)) {
+                Ok(steps) => {
+                    let id = self.accept_steps(steps);
+                    self.inflight.slot(id).parcel = order.into_parcel();
+                    Ok(())
+                }
+                Err(error) => self.turn_away(order, error),
+            };
+        }
+        let described = match order.describe(0, surroundings) {
+            Ok(step) => step.described,
             Err(error) => return self.turn_away(order, error),
         };
         let Some((id, slot)) = self.inflight.insert(described) else {
@@ -36,7 +48,7 @@ impl Intake {
     }
 
     #[cold]
-    fn turn_away(&mut self, order: Order, error: Error) -> Result<(), Panic> {
-        self.deliver(order.into_parcel(), OpId::NONE, Err(error))
+    pub(super) fn turn_away(&mut self, order: Order, error: Error) -> Result<(), Panic> {
+        self.deliver(order.into_parcel(), OpId::NONE, Outcome::Single(Err(error)))
     }
 }

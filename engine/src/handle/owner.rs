@@ -4,6 +4,7 @@
 use super::client::{Handle, Inner};
 use super::queue::Queue;
 use crate::backend::{Backend, Wait};
+use crate::callback::Order;
 use crate::config::Config;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
@@ -123,6 +124,8 @@ impl Drop for Owner {
 struct Keeper {
     engine: Engine,
     inner: Arc<Inner>,
+    /// A chain from the queue that waits until there is room for all of its steps.
+    held: Option<Order>,
     /// Whether the last round did something: then the next one does not wait.
     busy: bool,
 }
@@ -135,7 +138,7 @@ impl Keeper {
         }
         let queue = Queue::new(config.queue, engine.backend.waker()?);
         let inner = Arc::new(Inner::new(queue, &engine));
-        Ok(Self { engine, inner, busy: false })
+        Ok(Self { engine, inner, held: None, busy: false })
     }
 
     /// The thread's life.
@@ -183,7 +186,7 @@ impl Keeper {
 
     /// With a full table only a completion can help: more requests are no reason to wake.
     fn may_sleep(&self) -> bool {
-        self.engine.intake.inflight.is_full() || self.inner.queue.may_sleep()
+        self.held.is_some() || self.engine.intake.inflight.is_full() || self.inner.queue.may_sleep()
     }
 
     /// Moves requests from the queue into the engine; answers how many.
@@ -191,8 +194,16 @@ impl Keeper {
         let mut admitted = 0;
         // Bounded also when every request is turned away at once.
         while admitted < self.inner.queue.entries() && !self.engine.intake.inflight.is_full() {
-            let Some(order) = self.inner.queue.pop() else { break };
-            if self.engine.intake.admit(order).is_err() {
+            let Some(order) = self.held.take().or_else(|| self.inner.queue.pop()) else { break };
+            let admit = match self.engine.intake.check_room(order.steps()) {
+                Ok(()) => self.engine.intake.admit(order),
+                Err(error) if error.kind() == ErrorKind::Full => {
+                    self.held = Some(order);
+                    break;
+                }
+                Err(error) => self.engine.intake.turn_away(order, error),
+            };
+            if admit.is_err() {
                 self.engine.intake.metrics.callback_panics += 1;
             }
             admitted += 1;
@@ -214,21 +225,25 @@ impl Keeper {
         // Callbacks submit no more. What is in the queue was accepted, and goes in.
         self.engine.intake.closing = true;
         let (mut drained, mut cancelled, mut panicked) = (0, 0, 0);
-        while !left().is_zero() && (self.admit() > 0 || !self.inner.queue.is_empty()) {
+        while !left().is_zero()
+            && (self.admit() > 0 || self.held.is_some() || !self.inner.queue.is_empty())
+        {
             let wait = Wait::For { at_least: 1, timeout: left() };
             let Ok(turn) = self.engine.turn(wait) else { break };
             drained += turn.tick.completed;
             cancelled += turn.cancelled;
         }
         let intake = &mut self.engine.intake;
-        self.inner.queue.plug(|order| {
+        let mut cancel = |order| {
             drained += 1;
             cancelled += 1;
             if intake.cancel_order(order).is_err() {
                 intake.metrics.callback_panics += 1;
                 panicked += 1;
             }
-        });
+        };
+        self.held.take().into_iter().for_each(&mut cancel);
+        self.inner.queue.plug(cancel);
         let report = self.engine.shutdown(left());
         ShutdownReport {
             drained: report.drained + drained,

@@ -183,7 +183,7 @@ impl Describe for WriteWith {
 
 /// A read or a write in the backend's terms.
 #[inline]
-fn transfer(
+pub(super) fn transfer(
     kind: RequestKind,
     file: &File,
     offset: u64,

@@ -5,11 +5,16 @@
 
 mod allocations;
 mod cancel;
+mod chain_operations;
+mod chain_place;
+mod chains;
+mod durable;
 mod faults;
 mod futures;
 mod handle;
 mod hostile;
 mod operations;
+mod scripted;
 #[cfg(feature = "sim")]
 mod sim;
 #[cfg(feature = "sim")]

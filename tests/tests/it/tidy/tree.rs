@@ -35,8 +35,10 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/src/shutdown.rs", "drops the backend, or forgets it with what it may still write to"),
     ("engine/src/turn.rs", "vouches to the backend for what is in flight"),
     ("engine/tests/it/allocations.rs", "a counting allocator is an unsafe trait"),
+    ("engine/tests/it/chain_operations.rs", "counts descriptors in a table of the test's own"),
     ("engine/tests/it/faults.rs", "a backend that injects faults implements the unsafe trait"),
     ("engine/tests/it/futures.rs", "a backend that never completes implements the unsafe trait"),
+    ("engine/tests/it/scripted.rs", "a backend that follows a script implements the unsafe trait"),
     ("engine/tests/it/stuck.rs", "a backend that never completes implements the unsafe trait"),
 ];
 
