@@ -7,6 +7,7 @@ mod allocations;
 mod cancel;
 mod chain_operations;
 mod chain_place;
+mod chain_twins;
 mod chains;
 mod durable;
 mod faults;

@@ -5,8 +5,8 @@
 use iomill_engine::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind};
 use iomill_engine::{Config, Engine, Error, Wait};
 use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::os::fd::BorrowedFd;
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::{BorrowedFd, RawFd};
 use std::rc::Rc;
 
 /// What happens to one request that is begun; with an empty script all goes well.
@@ -34,6 +34,8 @@ pub(crate) struct Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     pub(crate) fates: VecDeque<Fate>,
+    /// The same for requests on one file, by its descriptor.
+    pub(crate) fates_of: HashMap<RawFd, VecDeque<Fate>>,
     /// Each call of `stage`, in order.
     pub(crate) batches: Vec<Vec<Seen>>,
     /// Requests that were begun, in order.
@@ -105,7 +107,11 @@ impl Script {
     /// Begins a request; answers its result.
     fn begin(&mut self, request: &Request) -> i32 {
         self.begun.push(seen(request));
-        match self.fates.pop_front().unwrap_or(Fate::Good) {
+        let fates = match request.file {
+            RequestFile::Fd(fd) => self.fates_of.get_mut(&fd).unwrap_or(&mut self.fates),
+            _ => &mut self.fates,
+        };
+        match fates.pop_front().unwrap_or(Fate::Good) {
             Fate::Good => carry_out(request, usize::MAX),
             Fate::Short(most) => carry_out(request, most),
             Fate::Errno(errno) => -errno,

@@ -7,6 +7,7 @@
 mod admission;
 mod buffers;
 mod callbacks;
+mod chains;
 mod direct;
 mod endings;
 mod failures;
