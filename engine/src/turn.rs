@@ -44,11 +44,16 @@ impl Engine {
     /// caller, for no more than is in flight, and no longer than until the next deadline.
     #[inline]
     fn bounded(&self, wait: Wait, turn: &Turn) -> Wait {
-        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
-        if more || turn.tick.completed > 0 {
+        if self.has_more() || turn.tick.completed > 0 {
             return Wait::None;
         }
         self.until_deadline(wait.capped(self.window.occupied()))
+    }
+
+    /// Whether another batch is ready.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        !self.intake.queue.is_empty() && self.window.room() > 0
     }
 
     /// The wait, no longer than until the next deadline.

@@ -171,7 +171,8 @@ impl Keeper {
             slept?;
         }
         let turn = self.engine.turn(Wait::None)?;
-        self.busy = admitted > 0 || turn.tick != Tick::default();
+        // A completion may have queued what is to be continued, and nothing else.
+        self.busy = admitted > 0 || turn.tick != Tick::default() || self.engine.has_more();
         self.inner.callback_panics.store(self.callback_panics(), Ordering::Relaxed);
         Ok(())
     }

@@ -13,6 +13,7 @@ mod durable;
 mod faults;
 mod futures;
 mod handle;
+mod handle_chains;
 mod hostile;
 mod operations;
 mod scripted;
@@ -20,6 +21,8 @@ mod scripted;
 mod sim;
 #[cfg(feature = "sim")]
 mod sim_behaviour;
+#[cfg(feature = "sim")]
+mod sim_chains;
 #[cfg(feature = "sim")]
 mod sim_oracle;
 #[cfg(feature = "sim")]
