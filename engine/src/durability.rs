@@ -69,9 +69,20 @@ impl std::fmt::Display for Durability {
 /// A method with more requests has to be quicker than the choice by more than this: one tenth.
 const WORTH_IT: u64 = 10;
 
+/// Fewer writes than this by a method tell nothing of it.
+const WRITES_MIN: u32 = 3;
+
+/// Whether there are enough writes by each method to tell them apart.
+pub(crate) fn is_enough(figures: &[DurableFigure]) -> bool {
+    figures.iter().all(|figure| figure.writes >= WRITES_MIN)
+}
+
 /// The method to use: the quickest, but the one with the fewest requests among those that are
-/// nearly as quick.
+/// nearly as quick, or among all if they cannot be told apart.
 pub(crate) fn choose(figures: &[DurableFigure]) -> Option<DurableMethod> {
+    if !is_enough(figures) {
+        return figures.first().map(|figure| figure.method);
+    }
     let best_ns = figures.iter().map(|figure| figure.median_ns).min()?;
     let limit_ns = best_ns.saturating_add(best_ns / WORTH_IT);
     let good = |method: &DurableMethod| {
@@ -166,6 +177,9 @@ mod tests {
         assert_eq!(chosen([Some(300), Some(200), Some(100)]), Some(DurableMethod::LaterSync));
         assert_eq!(chosen([None, Some(200), Some(190)]), Some(DurableMethod::LinkedSync));
         assert_eq!(chosen([None, None, None]), None);
+        let mut few = figures([Some(300), Some(200), Some(100)]);
+        few[1].writes = 2;
+        assert_eq!(choose(&few), Some(DurableMethod::Dsync), "too few writes to tell");
     }
 
     #[test]

@@ -97,3 +97,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/threads-and-futures.md")]
 struct ThreadsAndFutures;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/chains-and-durability.md")]
+struct ChainsAndDurability;

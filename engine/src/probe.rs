@@ -6,7 +6,7 @@ use crate::backend::{RequestKind, Wait};
 use crate::buffer::Buffer;
 use crate::callback::Completion;
 use crate::durability::{Durability, DurableFigure, DurableMethod, Place};
-use crate::durability::{choose, recall, remember};
+use crate::durability::{choose, is_enough, recall, remember};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::file::File;
@@ -32,8 +32,9 @@ impl Engine {
     /// It overwrites one block of a new file without a name (`O_TMPFILE`) in the same directory, in
     /// turn by each method, eight times, for about 15 milliseconds or one round, whichever is
     /// longer. What it has measured holds for the whole process: for files of the same device,
-    /// equally direct, under the same backend. Where it cannot measure, it says why and chooses
-    /// [`DurableMethod::LinkedSync`], which is sound everywhere.
+    /// equally direct, under the same backend. On a device that is too slow for three writes by
+    /// each method it takes the one with the fewest requests. Where it cannot measure at all, it
+    /// says why and chooses [`DurableMethod::LinkedSync`], which is sound everywhere.
     ///
     /// It ticks: callbacks of other requests may run. Call it while there are none, because they
     /// disturb the measurement.
@@ -75,7 +76,9 @@ impl Engine {
         }
         match self.measure(file, device)? {
             Ok(durability) => {
-                remember(place, &durability);
+                if is_enough(&durability.figures) {
+                    remember(place, &durability);
+                }
                 Ok(durability)
             }
             Err(why) => Ok(unmeasured(why)),
@@ -138,6 +141,9 @@ impl Trial {
             why.push_str("; the backend does not link syncs");
         }
         for round in 0..ROUNDS {
+            // In turn the first, so that none always comes behind the same other one.
+            let first = round as usize % samples.len();
+            samples.rotate_left(first);
             let mut refused = None;
             for (method, taken_ns) in &mut samples {
                 match self.write(engine, *method)? {
@@ -154,8 +160,12 @@ impl Trial {
                 break;
             }
         }
-        let figures: Vec<_> =
+        let mut figures: Vec<_> =
             samples.into_iter().filter_map(|(method, ns)| figure(method, ns)).collect();
+        figures.sort_by_key(|figure| DurableMethod::ALL.iter().position(|at| *at == figure.method));
+        if !is_enough(&figures) {
+            why = format!("the fewest requests, as there was no time to measure ({why})");
+        }
         let method = choose(&figures);
         Ok(match method {
             Some(method) => Ok(Durability { method, figures, why }),

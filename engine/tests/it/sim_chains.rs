@@ -56,6 +56,9 @@ fn a_step_begins_at_the_end_of_the_one_before_whether_it_is_linked_or_not() {
     }
 }
 
+/// By sector, what was acknowledged last, and what was begun after that.
+type Known = Rc<RefCell<Vec<(u8, Vec<u8>)>>>;
+
 #[test]
 fn what_a_durable_write_has_acknowledged_survives_every_power_failure() {
     let mut acknowledged_in_all = 0;
@@ -65,9 +68,7 @@ fn what_a_durable_write_has_acknowledged_survives_every_power_failure() {
         let mut file = disk.create("log", 64 * SECTOR).unwrap();
         let mut engine = engine(&disk, seed % 2 == 0);
         let methods = [DurableMethod::Dsync, DurableMethod::LinkedSync, DurableMethod::LaterSync];
-        // By sector, what was acknowledged last, and what was begun after that.
-        let known: Rc<RefCell<Vec<(u8, Vec<u8>)>>> =
-            Rc::new(RefCell::new(vec![(0, Vec::new()); 64]));
+        let known: Known = Rc::new(RefCell::new(vec![(0, Vec::new()); 64]));
         for number in 0..120_u64 {
             if file.is_poisoned() {
                 engine.drain().unwrap();
