@@ -23,6 +23,7 @@
 
 #![deny(unsafe_code)]
 
+mod buffer_class;
 mod config;
 mod environment;
 mod error;
@@ -47,23 +48,24 @@ pub mod backend;
 mod select;
 
 mod clock;
-#[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
 mod engine;
 mod handle;
 mod intake;
 mod metrics;
 mod metrics_text;
+#[expect(unsafe_code, reason = "registers memory that it owns")]
+mod pool;
 #[expect(unsafe_code, reason = "drops the backend, or keeps it from being dropped")]
 mod shutdown;
 #[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
 mod turn;
 
 pub use backend::Wait;
-pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList};
+pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList, OwnedMemory};
+pub use buffer_class::{BUFFER_CLASSES_MAX, BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BufferClass};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
 pub use config::{
-    BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
-    FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
+    BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
 };
 pub use engine::{Engine, Tick};
 pub use error::{Error, ErrorKind};
@@ -78,7 +80,7 @@ pub use op::{
     Operation, Read, ReadVectored, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write,
     WriteFlags, WriteVectored, WriteWith,
 };
-pub use report::{Fallback, Report};
+pub use report::{Fallback, HugePages, PoolClass, Report};
 pub use shutdown::ShutdownReport;
 
 /// Compiles and runs the program in the workspace's README.

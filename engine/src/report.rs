@@ -10,6 +10,35 @@ pub struct Fallback {
     pub why: String,
 }
 
+/// Whether the memory of a class lies on huge pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HugePages {
+    /// It does not: its buffers are too short to gain by it, or it was not asked for, or refused.
+    No,
+    /// All of it, from the system's reserve.
+    Reserved,
+    /// The kernel was asked to put it there.
+    Transparent {
+        /// How many bytes were there at the start, with what fills the last huge page. `None` where
+        /// that is not known: the memory had not been touched yet (what is not registered is taken
+        /// when it is first used), or the kernel is older than Linux 6.1.
+        had_bytes: Option<u64>,
+    },
+}
+
+/// One class of the pool, as it was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolClass {
+    /// How many buffers.
+    pub count: u32,
+    /// How long each is in bytes.
+    pub len_bytes: u32,
+    /// Whether they are registered with the kernel.
+    pub fixed: bool,
+    /// Whether they lie on huge pages.
+    pub huge_pages: HugePages,
+}
+
 /// What an engine runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -17,8 +46,10 @@ pub struct Report {
     pub backend: &'static str,
     /// Why this one.
     pub reason: String,
-    /// Whether the buffer pool is registered with the kernel.
+    /// Whether the buffer pool, or some class of it, is registered with the kernel.
     pub fixed_buffers: bool,
+    /// The classes of the pool, from the shortest buffers to the longest.
+    pub pool: Vec<PoolClass>,
     /// How many slots for registered files there are.
     pub fixed_files: u32,
     /// What had to be done without.
@@ -28,7 +59,8 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(backend: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { backend, reason, fixed_buffers: false, fixed_files: 0, fallbacks: Vec::new() }
+        let (pool, fallbacks) = (Vec::new(), Vec::new());
+        Self { backend, reason, fixed_buffers: false, pool, fixed_files: 0, fallbacks }
     }
 
     pub(crate) fn note(&mut self, what: impl Into<String>, why: impl Into<String>) {

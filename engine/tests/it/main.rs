@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod allocations;
+mod caller_buffers;
 mod cancel;
 mod faults;
 mod futures;
 mod handle;
 mod hostile;
+mod memory_limits;
 mod operations;
 #[cfg(feature = "sim")]
 mod sim;
