@@ -68,10 +68,31 @@ impl Report {
     }
 }
 
+impl std::fmt::Display for PoolClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { count, len_bytes, fixed, huge_pages } = self;
+        let fixed = if *fixed { "registered" } else { "plain" };
+        write!(f, "{count} buffers of {len_bytes} bytes: {fixed}")?;
+        match huge_pages {
+            HugePages::No => Ok(()),
+            HugePages::Reserved => f.write_str(", on reserved huge pages"),
+            HugePages::Transparent { had_bytes: Some(bytes) } => {
+                write!(f, ", {bytes} bytes on transparent huge pages")
+            }
+            HugePages::Transparent { had_bytes: None } => {
+                f.write_str(", transparent huge pages asked for")
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Report {
-    /// One line for the backend, and one for each fallback.
+    /// One line for the backend, one for each class of the pool and one for each fallback.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "backend {}: {}", self.backend, self.reason)?;
+        for class in &self.pool {
+            write!(f, "\npool of {class}")?;
+        }
         for Fallback { what, why } in &self.fallbacks {
             write!(f, "\nwithout {what}: {why}")?;
         }

@@ -12,6 +12,7 @@ mod handle;
 mod hostile;
 mod memory_limits;
 mod operations;
+mod room;
 #[cfg(feature = "sim")]
 mod sim;
 #[cfg(feature = "sim")]
