@@ -1,7 +1,7 @@
 //! Back-pressure of an engine on a thread of its own, in bytes: what does not fit waits in its
 //! order, fills the queue behind it, and is called back in the end whatever happens.
 
-use iomill_engine::{BackendChoice, Config, ErrorKind, File, Handle, Owner, Read};
+use iomill_engine::{BackendChoice, Config, ErrorKind, File, Handle, Nop, Owner, Read};
 use std::io::{PipeWriter, Write};
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -105,15 +105,24 @@ fn what_waits_for_room_when_the_engine_ends_is_called_back() {
 #[test]
 fn what_waits_for_room_runs_during_a_shutdown_with_time() {
     for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
-        let Some((handle, owner)) = start(backend) else { continue };
-        let (mut pipes, tell, told) = three();
-        fill(&handle, &mut pipes, &tell);
-        let ending = std::thread::spawn(move || owner.shutdown(Duration::from_secs(60)));
-        pipes.iter_mut().for_each(Pipe::feed);
-        let report = ending.join().unwrap();
-        assert_eq!((report.cancelled, report.leaked), (0, 0));
-        for number in 0..3 {
-            assert_eq!(told.recv().unwrap(), (number, Ok(60)), "on {backend:?}");
+        // With one more in the queue, and without.
+        for requests in [2, 3] {
+            let Some((handle, owner)) = start(backend) else { continue };
+            let (mut pipes, tell, told) = three();
+            fill(&handle, &mut pipes[..requests], &tell);
+            let ending = std::thread::spawn(move || owner.shutdown(Duration::from_secs(60)));
+            // When no more is accepted, the shutdown has begun.
+            while handle.try_submit(Nop, |_, _| ()).map_err(|it| it.error.kind())
+                != Err(ErrorKind::Closing)
+            {
+                std::thread::yield_now();
+            }
+            pipes.iter_mut().for_each(Pipe::feed);
+            let report = ending.join().unwrap();
+            assert_eq!((report.cancelled, report.leaked), (0, 0), "on {backend:?}");
+            let mut ended: Vec<Told> = (0..requests).map(|_| told.recv().unwrap()).collect();
+            ended.sort_by_key(|(number, _)| *number);
+            assert!(ended.iter().all(|(_, result)| *result == Ok(60)), "{ended:?}");
         }
     }
 }
