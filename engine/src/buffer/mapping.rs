@@ -230,10 +230,18 @@ mod tests {
     #[test]
     fn what_is_claimed_of_huge_pages_is_what_the_kernel_shows() {
         let mapping = Mapping::new(4 * HUGE_PAGE_LEN_BYTES, true).unwrap();
+        // Nobody else does this, so the kernel keeps it apart from the other tests' mappings.
+        mapping.advise(Advice::LinuxDontDump).unwrap();
         // SAFETY: the whole mapping, which nobody else uses.
         unsafe { mapping.base().write_bytes(1, mapping.len_bytes) };
         let (had, why) = mapping.huge_pages(true);
-        let shown_bytes = huge_bytes_in_smaps(mapping.base().addr().get());
+        let entry = smaps_entry(mapping.base().addr().get());
+        let shown_bytes = huge_bytes(&entry);
+        let flags: Vec<&str> = entry.lines().last().unwrap().split_whitespace().collect();
+        assert!(flags.contains(&"dc"), "kept out of children: {flags:?}");
+        if mapping.kind == Kind::Transparent {
+            assert!(flags.contains(&"hg"), "huge pages are asked for: {flags:?}");
+        }
         match had {
             HugePages::Transparent { had_bytes: Some(had_bytes) } => {
                 assert_eq!(had_bytes, shown_bytes, "{why:?}");
@@ -247,13 +255,18 @@ mod tests {
         }
     }
 
-    /// The huge pages of the kernel's entry for the mapping that starts there, of either kind.
-    fn huge_bytes_in_smaps(start: usize) -> u64 {
+    /// The kernel's entry for the mapping that starts there, to its flags, which come last.
+    fn smaps_entry(start: usize) -> String {
         let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
-        let head = format!("{start:x}-");
-        let entry = smaps.lines().skip_while(|line| !line.starts_with(&head));
-        let fields = entry.take_while(|line| !line.starts_with("VmFlags"));
-        let huge = fields.filter(|line| {
+        let begin = smaps.find(&format!("\n{start:x}-")).expect("it is mapped");
+        let flags = begin + smaps[begin..].find("VmFlags").unwrap();
+        let end = smaps[flags..].find('\n').map_or(smaps.len(), |line| flags + line);
+        smaps[begin..end].to_owned()
+    }
+
+    /// Huge pages of either kind.
+    fn huge_bytes(entry: &str) -> u64 {
+        let huge = entry.lines().filter(|line| {
             line.starts_with("AnonHugePages:") || line.starts_with("Private_Hugetlb:")
         });
         let kib = huge.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap());
