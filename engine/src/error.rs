@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The engine holds as many requests as it may: tick, then submit again.
+    /// The engine holds as many requests, or bytes, as it may: tick, then submit again.
     Full,
     /// The engine is shutting down and takes no more requests.
     Closing,
@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Cancelled,
     /// The request was given up because its deadline had passed.
     DeadlineExceeded,
+    /// More bytes than the engine or its pool can ever take at once: waiting does not help.
+    TooLarge,
     /// A configuration value is out of its range.
     InvalidConfig,
     /// A direct transfer's buffer, offset or length is not aligned.

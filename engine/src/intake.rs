@@ -1,7 +1,7 @@
 //! What accepts requests: all of the engine but its loop, so that callbacks can submit too without
 //! being able to tick. Owned by `engine`; never touches the backend.
 
-use crate::buffer::{Arena, Buffer};
+use crate::buffer::{Arena, Buffer, too_long};
 use crate::callback::{Completion, Delivery, Outcome, Parcel};
 use crate::chain::Chains;
 use crate::clock::Clock;
@@ -84,6 +84,11 @@ impl Intake {
             Ok(described) => described,
             Err(error) => return Err(refuse(op, on_complete, error)),
         };
+        // Only transfers count here, and those give nothing up to describe themselves.
+        if !self.inflight.has_room_for(u64::from(described.total_bytes)) {
+            let error = self.inflight.refusal(u64::from(described.total_bytes));
+            return Err(refuse(op, on_complete, error));
+        }
         let Some((id, slot)) = self.inflight.insert(described) else {
             unreachable!("a table that is not full takes one more");
         };
@@ -138,6 +143,13 @@ impl Intake {
 
     pub(crate) fn buffer(&self) -> Option<Buffer> {
         self.arena.as_ref()?.take()
+    }
+
+    pub(crate) fn buffer_of(&self, len_bytes: usize) -> Result<Option<Buffer>, Error> {
+        match &self.arena {
+            Some(arena) => arena.take_len(len_bytes),
+            None => Err(too_long(len_bytes, 0)),
+        }
     }
 
     /// Frees the request's slot and runs its callback; a panic comes back as its payload.
@@ -218,6 +230,14 @@ impl Context<'_> {
     /// As [`Engine::buffer`](crate::Engine::buffer).
     pub fn buffer(&self) -> Option<Buffer> {
         self.intake.buffer()
+    }
+
+    /// As [`Engine::buffer_of`](crate::Engine::buffer_of).
+    ///
+    /// # Errors
+    /// As `Engine::buffer_of`.
+    pub fn buffer_of(&self, len_bytes: usize) -> Result<Option<Buffer>, Error> {
+        self.intake.buffer_of(len_bytes)
     }
 
     /// As [`Engine::in_flight`](crate::Engine::in_flight); the request that is being called back

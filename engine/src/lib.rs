@@ -23,6 +23,7 @@
 
 #![deny(unsafe_code)]
 
+mod buffer_class;
 mod config;
 mod durability;
 mod environment;
@@ -50,12 +51,13 @@ pub mod backend;
 mod select;
 
 mod clock;
-#[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
 mod engine;
 mod handle;
 mod intake;
 mod metrics;
 mod metrics_text;
+#[expect(unsafe_code, reason = "registers memory that it owns")]
+mod pool;
 mod probe;
 #[expect(unsafe_code, reason = "drops the backend, or keeps it from being dropped")]
 mod shutdown;
@@ -63,12 +65,12 @@ mod shutdown;
 mod turn;
 
 pub use backend::Wait;
-pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList};
+pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList, OwnedMemory};
+pub use buffer_class::{BUFFER_CLASSES_MAX, BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BufferClass};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
 pub use chain::CHAIN_LEN_MAX;
 pub use config::{
-    BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
-    FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
+    BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
 };
 pub use durability::{Durability, DurableFigure, DurableMethod};
 pub use engine::{Engine, Tick};
@@ -85,7 +87,7 @@ pub use op::{
     ReadVectored, ReadWhole, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write, WriteFlags,
     WriteVectored, WriteWith,
 };
-pub use report::{Fallback, Report};
+pub use report::{Fallback, HugePages, PoolClass, Report};
 pub use shutdown::ShutdownReport;
 
 /// Compiles and runs the program in the workspace's README.
@@ -102,3 +104,8 @@ struct ThreadsAndFutures;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/chains-and-durability.md")]
 struct ChainsAndDurability;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/buffers.md")]
+struct Buffers;

@@ -13,6 +13,35 @@ pub struct Fallback {
     pub why: String,
 }
 
+/// Whether the memory of a class lies on huge pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HugePages {
+    /// It does not: its buffers are too short to gain by it, or it was not asked for, or refused.
+    No,
+    /// All of it, from the system's reserve.
+    Reserved,
+    /// The kernel was asked to put it there.
+    Transparent {
+        /// How many bytes were there at the start, with what fills the last huge page. `None` where
+        /// that is not known: the memory had not been touched yet (what is not registered is taken
+        /// when it is first used), or the kernel is older than Linux 6.1.
+        had_bytes: Option<u64>,
+    },
+}
+
+/// One class of the pool, as it was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolClass {
+    /// How many buffers.
+    pub count: u32,
+    /// How long each is in bytes.
+    pub len_bytes: u32,
+    /// Whether they are registered with the kernel.
+    pub fixed: bool,
+    /// Whether they lie on huge pages.
+    pub huge_pages: HugePages,
+}
+
 /// What an engine runs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -20,8 +49,10 @@ pub struct Report {
     pub backend: &'static str,
     /// Why this one.
     pub reason: String,
-    /// Whether the buffer pool is registered with the kernel.
+    /// Whether the buffer pool, or some class of it, is registered with the kernel.
     pub fixed_buffers: bool,
+    /// The classes of the pool, from the shortest buffers to the longest.
+    pub pool: Vec<PoolClass>,
     /// How many slots for registered files there are.
     pub fixed_files: u32,
     /// What had to be done without.
@@ -37,6 +68,7 @@ impl Report {
             backend,
             reason,
             fixed_buffers: false,
+            pool: Vec::new(),
             fixed_files: 0,
             fallbacks: Vec::new(),
             durability: Vec::new(),
@@ -54,10 +86,32 @@ impl Report {
     }
 }
 
+impl std::fmt::Display for PoolClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { count, len_bytes, fixed, huge_pages } = self;
+        let fixed = if *fixed { "registered" } else { "plain" };
+        write!(f, "{count} buffers of {len_bytes} bytes: {fixed}")?;
+        match huge_pages {
+            HugePages::No => Ok(()),
+            HugePages::Reserved => f.write_str(", on reserved huge pages"),
+            HugePages::Transparent { had_bytes: Some(bytes) } => {
+                write!(f, ", {bytes} bytes on transparent huge pages")
+            }
+            HugePages::Transparent { had_bytes: None } => {
+                f.write_str(", transparent huge pages asked for")
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Report {
-    /// One line for the backend, one for each fallback and one for each probed file.
+    /// One line for the backend, one for each class of the pool, one for each fallback and one
+    /// for each probed file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "backend {}: {}", self.backend, self.reason)?;
+        for class in &self.pool {
+            write!(f, "\npool of {class}")?;
+        }
         for Fallback { what, why } in &self.fallbacks {
             write!(f, "\nwithout {what}: {why}")?;
         }

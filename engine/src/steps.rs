@@ -47,6 +47,9 @@ impl Intake {
             Ok(steps) => steps,
             Err(error) => return Err(refuse(op, on_complete, error)),
         };
+        if let Err(error) = self.check_bytes(&steps) {
+            return Err(refuse(op, on_complete, error));
+        }
         let id = self.accept_steps(steps);
         self.inflight.slot(id).parcel.pack(op, on_complete);
         Ok(id)
@@ -66,6 +69,16 @@ impl Intake {
                            its capacity"
         );
         Err(Error::refused(ErrorKind::InvalidConfig, "submit", why))
+    }
+
+    /// Whether the bytes of all steps together can be accepted.
+    pub(crate) fn check_bytes(&self, steps: &Steps) -> Result<(), Error> {
+        let steps = steps.iter().flatten();
+        let total_bytes = steps.map(|step| u64::from(step.described.total_bytes)).sum();
+        if self.inflight.has_room_for(total_bytes) {
+            return Ok(());
+        }
+        Err(self.inflight.refusal(total_bytes))
     }
 
     /// Takes in the steps of one chain, for which there is room; answers its id. The caller fills

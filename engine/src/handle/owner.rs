@@ -124,8 +124,8 @@ impl Drop for Owner {
 struct Keeper {
     engine: Engine,
     inner: Arc<Inner>,
-    /// A chain from the queue that waits until there is room for all of its steps.
-    held: Option<Order>,
+    /// The next request, while there is no room for its steps and their bytes.
+    next: Option<Order>,
     /// Whether the last round did something: then the next one does not wait.
     busy: bool,
 }
@@ -138,7 +138,7 @@ impl Keeper {
         }
         let queue = Queue::new(config.queue, engine.backend.waker()?);
         let inner = Arc::new(Inner::new(queue, &engine));
-        Ok(Self { engine, inner, held: None, busy: false })
+        Ok(Self { engine, inner, next: None, busy: false })
     }
 
     /// The thread's life.
@@ -185,31 +185,34 @@ impl Keeper {
         engine.backend.enter(wait, &mut engine.completions)
     }
 
-    /// With a full table only a completion can help: more requests are no reason to wake.
+    /// With a full table, or a request that waits for room, only a completion can help: more
+    /// requests are no reason to wake.
     fn may_sleep(&self) -> bool {
-        self.held.is_some() || self.engine.intake.inflight.is_full() || self.inner.queue.may_sleep()
+        self.is_full() || self.inner.queue.may_sleep()
+    }
+
+    fn is_full(&self) -> bool {
+        self.next.is_some() || self.engine.intake.inflight.is_full()
     }
 
     /// Moves requests from the queue into the engine; answers how many.
     fn admit(&mut self) -> usize {
-        let mut admitted = 0;
+        let (mut admitted, mut taken) = (0, 0);
         // Bounded also when every request is turned away at once.
         while admitted < self.inner.queue.entries() && !self.engine.intake.inflight.is_full() {
-            let Some(order) = self.held.take().or_else(|| self.inner.queue.pop()) else { break };
-            let admit = match self.engine.intake.check_room(order.steps()) {
-                Ok(()) => self.engine.intake.admit(order),
-                Err(error) if error.kind() == ErrorKind::Full => {
-                    self.held = Some(order);
+            let popped = || self.inner.queue.pop().inspect(|_| taken += 1);
+            let Some(order) = self.next.take().or_else(popped) else { break };
+            match self.engine.intake.admit(order) {
+                Ok(None) => {}
+                Ok(waiting) => {
+                    self.next = waiting;
                     break;
                 }
-                Err(error) => self.engine.intake.turn_away(order, error),
-            };
-            if admit.is_err() {
-                self.engine.intake.metrics.callback_panics += 1;
+                Err(_) => self.engine.intake.metrics.callback_panics += 1,
             }
             admitted += 1;
         }
-        if admitted > 0 {
+        if taken > 0 {
             self.inner.queue.offer_room();
         }
         admitted
@@ -227,7 +230,7 @@ impl Keeper {
         self.engine.intake.closing = true;
         let (mut drained, mut cancelled, mut panicked) = (0, 0, 0);
         while !left().is_zero()
-            && (self.admit() > 0 || self.held.is_some() || !self.inner.queue.is_empty())
+            && (self.admit() > 0 || self.next.is_some() || !self.inner.queue.is_empty())
         {
             let wait = Wait::For { at_least: 1, timeout: left() };
             let Ok(turn) = self.engine.turn(wait) else { break };
@@ -243,7 +246,7 @@ impl Keeper {
                 panicked += 1;
             }
         };
-        self.held.take().into_iter().for_each(&mut cancel);
+        self.next.take().into_iter().for_each(&mut cancel);
         self.inner.queue.plug(cancel);
         let report = self.engine.shutdown(left());
         ShutdownReport {

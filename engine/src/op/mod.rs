@@ -2,6 +2,7 @@
 //! its paths by value, so that nothing of it can be reached while it is in flight. Nothing here
 //! touches a backend; `intake` asks an operation to describe itself, `callback` for its result.
 
+mod atomic;
 mod chain;
 mod close;
 mod copy;

@@ -2,8 +2,8 @@
 //! `io_uring_enter`: on every backend, at a steady state.
 
 use iomill_engine::{
-    BackendChoice, Chain, Completion, Config, Context, DurableWrite, Engine, File, Read, Sync,
-    Wait, Write,
+    BackendChoice, Buffer, Chain, Completion, Config, Context, DurableWrite, Engine, File, Read,
+    Sync, Wait, Write,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -49,6 +49,38 @@ fn engine(backend: BackendChoice) -> Option<Engine> {
             eprintln!("skipped {backend:?}: {error}");
             None
         }
+    }
+}
+
+#[test]
+fn memory_of_the_callers_is_used_again_and_again_without_an_allocation() {
+    let temporary = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(temporary.path(), vec![1; 64 * 4096]).unwrap();
+    for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
+        let Some(mut engine) = engine(backend) else { continue };
+        let file = File::open(temporary.path()).unwrap();
+        let submit = |engine: &mut Engine, buffer| {
+            engine.submit(Read { file: file.clone(), offset: 0, buffer }, again).unwrap();
+        };
+        for _ in 0..16 {
+            // A vector goes in and comes out without an allocation too.
+            let vector = Buffer::from(vec![0; 4096]);
+            COUNTED.set(Some(0));
+            let vector = Buffer::from_capacity(vector.into_vec().unwrap());
+            assert_eq!(COUNTED.take(), Some(0));
+            submit(&mut engine, vector);
+        }
+        for _ in 0..100 {
+            engine.tick(Wait::AtLeast(1)).unwrap();
+        }
+        COUNTED.set(Some(0));
+        let mut completed = 0;
+        for _ in 0..1000 {
+            completed += engine.tick(Wait::AtLeast(1)).unwrap().completed;
+        }
+        let counted = COUNTED.take();
+        assert!(completed >= 1000);
+        assert_eq!(counted, Some(0), "allocations on {backend:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod allocations;
+mod caller_buffers;
 mod cancel;
 mod chain_operations;
 mod chain_place;
@@ -15,7 +16,9 @@ mod futures;
 mod handle;
 mod handle_chains;
 mod hostile;
+mod memory_limits;
 mod operations;
+mod room;
 mod scripted;
 #[cfg(feature = "sim")]
 mod sim;

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use iomill_engine::{DirectAlignment, ErrorKind, File};
+use iomill_engine::{DirectAlignment, ErrorKind, File, Stat, WriteFlags, WriteWith};
 
 use super::subject::{Subject, bytes_read, complete, pattern, read, write};
 
@@ -66,4 +66,32 @@ pub(super) fn misaligned_direct_request_is_refused_with_the_alignment(subject: &
     assert!(engine.submit(op, |_, _| panic!("a refused callback ran")).is_err());
     engine.drain().unwrap();
     assert!(fs::read(file.path()).unwrap() == pattern(4 * 4096 + 100), "nothing was written");
+}
+
+pub(super) fn atomic_write_is_whole_or_refused_by_the_limit(subject: &Subject) {
+    let Some((file, _)) = open_direct(subject) else { return };
+    let mut engine = subject.engine();
+    let stat = complete(&mut engine, Stat::file(file.clone())).result.unwrap();
+    assert_eq!(file.atomic_limits(), stat.atomic, "both ask the same kernel");
+    let flags = WriteFlags::ATOMIC;
+    let atomic = |engine: &iomill_engine::Engine, len: usize| {
+        let mut buffer = engine.buffer_of(len).unwrap().unwrap();
+        buffer.fill(9);
+        WriteWith { file: file.clone(), offset: 0, buffer, flags }
+    };
+    let op = atomic(&engine, 12_288);
+    let refused = engine.submit(op, |_, _| ()).unwrap_err();
+    assert_eq!(refused.error.kind(), ErrorKind::Misaligned, "{}", refused.error);
+    let Some(limits) = file.atomic_limits() else {
+        let op = atomic(&engine, 4096);
+        let refused = engine.submit(op, |_, _| panic!("a refused callback ran")).unwrap_err();
+        assert_eq!(refused.error.kind(), ErrorKind::Unsupported);
+        assert!(refused.error.to_string().contains("Linux 6.13"), "{}", refused.error);
+        println!("skipped the positive half: this file takes no atomic writes");
+        return;
+    };
+    let len = limits.min.max(4096);
+    let op = atomic(&engine, usize::try_from(len).unwrap());
+    assert_eq!(complete(&mut engine, op).result.unwrap(), len);
+    assert_eq!(fs::read(file.path()).unwrap()[..4096], [9; 4096]);
 }

@@ -222,6 +222,36 @@ fn buffer_may_be_dropped_on_another_thread() {
 }
 
 #[test]
+fn length_gets_the_smallest_class_and_exhaustion_is_told_from_never() {
+    run(buffers::length_gets_the_smallest_class_and_exhaustion_is_told_from_never);
+}
+
+#[test]
+fn default_pool_has_three_sizes() {
+    run(buffers::default_pool_has_three_sizes);
+}
+
+#[test]
+fn zeroed_pool_shows_nothing_of_an_earlier_file() {
+    run(buffers::zeroed_pool_shows_nothing_of_an_earlier_file);
+}
+
+#[test]
+fn callers_vector_comes_back_as_the_same_vector() {
+    run(buffers::callers_vector_comes_back_as_the_same_vector);
+}
+
+#[test]
+fn bytes_are_bounded_and_refused_requests_come_back() {
+    run(admission::bytes_are_bounded_and_refused_requests_come_back);
+}
+
+#[test]
+fn atomic_write_is_whole_or_refused_by_the_limit() {
+    run(direct::atomic_write_is_whole_or_refused_by_the_limit);
+}
+
+#[test]
 fn refused_operation_dropped_returns_its_buffer() {
     run(buffers::refused_operation_dropped_returns_its_buffer);
 }
