@@ -1,6 +1,8 @@
 //! What an engine is asked to be: one value with documented defaults and ranges. Checked here,
 //! once, before anything is set up; read by `select` and `engine`.
 
+#[cfg(feature = "sim")]
+use crate::backend::sim::SimDisk;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use std::time::Duration;
@@ -72,6 +74,9 @@ pub struct Config {
     pub(crate) sqpoll: Option<SqPoll>,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
+    /// Instead of any backend.
+    #[cfg(feature = "sim")]
+    pub(crate) simulated: Option<SimDisk>,
 }
 
 impl Default for Config {
@@ -87,6 +92,8 @@ impl Default for Config {
             sqpoll: None,
             queue: 256,
             pin: None,
+            #[cfg(feature = "sim")]
+            simulated: None,
         }
     }
 }
@@ -169,6 +176,15 @@ impl Config {
     #[must_use]
     pub fn pin(mut self, cpu: u32) -> Self {
         self.pin = Some(cpu);
+        self
+    }
+
+    /// Runs on a simulated disk, whatever [`backend`](Self::backend) says: code that starts its own
+    /// engine from a `Config` is tested as it is. The feature `sim` has this.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn simulated(mut self, disk: &SimDisk) -> Self {
+        self.simulated = Some(disk.clone());
         self
     }
 

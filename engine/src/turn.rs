@@ -15,7 +15,6 @@ use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId};
 use crate::intake::Panic;
 use crate::settle::{Settled, give_up, settle};
-use std::time::Duration;
 
 impl Engine {
     /// One turn; a callback's panic is handed to the caller.
@@ -40,12 +39,17 @@ impl Engine {
         }
     }
 
+    /// Whether the next turn has something to hand over.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        !self.intake.queue.is_empty() && self.window.room() > 0
+    }
+
     /// The wait that makes sense now: not before what is ready was handed over or given to the
     /// caller, for no more than is in flight, and no longer than until the next deadline.
     #[inline]
     fn bounded(&self, wait: Wait, turn: &Turn) -> Wait {
-        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
-        if more || turn.tick.completed > 0 {
+        if self.has_more() || turn.tick.completed > 0 {
             return Wait::None;
         }
         self.until_deadline(wait.capped(self.window.occupied()))
@@ -56,8 +60,7 @@ impl Engine {
     pub(crate) fn until_deadline(&self, wait: Wait) -> Wait {
         match self.intake.deadlines.next_visit_ns() {
             Some(visit_ns) if wait != Wait::None => {
-                let left_ns = visit_ns.saturating_sub(self.intake.clock.now_ns());
-                wait.no_longer_than(Duration::from_nanos(left_ns))
+                wait.no_longer_than(self.intake.clock.until(visit_ns))
             }
             _ => wait,
         }

@@ -17,5 +17,7 @@ mod sim_behaviour;
 #[cfg(feature = "sim")]
 mod sim_oracle;
 #[cfg(feature = "sim")]
+mod sim_time;
+#[cfg(feature = "sim")]
 mod sim_workload;
 mod stuck;

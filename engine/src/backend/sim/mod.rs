@@ -55,6 +55,7 @@ mod memory;
 mod model;
 mod order;
 mod perform;
+mod shared;
 mod tree;
 
 mod backend;

@@ -6,15 +6,17 @@ use super::content::{Content, SECTOR_LEN_BYTES};
 use super::faults::{Fate, FaultCounts, Faults};
 use super::history::{Event, History};
 use super::identity::{Anchor, Key};
-use super::latency::{Class, Device, nanoseconds};
+use super::latency::{Class, Device};
 use super::names::{Change, Names, Node, normalized};
 use super::options::SimOptions;
 use super::order::{Answer, Flight, Order, Target};
 use super::random::{Random, mix};
-use crate::backend::RequestKind;
+use crate::backend::{Clock, RequestKind};
+use crate::clock::nanoseconds;
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One simulated file. It stays until the disk goes, because nobody tells when its last descriptor
 /// is closed.
@@ -39,7 +41,8 @@ struct Writing {
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) options: SimOptions,
-    pub(super) now_ns: u64,
+    /// Virtual time, which the clocks of engines show.
+    time_ns: Arc<AtomicU64>,
     pub(super) faults: Faults,
     pub(super) counts: FaultCounts,
     pub(super) history: History,
@@ -55,6 +58,8 @@ pub(super) struct Model {
     writing: BTreeMap<u64, Writing>,
     /// Requests that will never complete.
     stuck_count: u32,
+    /// How often the disk was calmed.
+    pub(super) calms: u64,
 }
 
 impl Model {
@@ -64,7 +69,7 @@ impl Model {
         let models = [options.read, options.write, options.sync, options.other];
         let device = Device::new(models, options.stalls, &mut random);
         Self {
-            now_ns: 0,
+            time_ns: Arc::default(),
             faults: options.faults,
             counts: FaultCounts::default(),
             history: History::default(),
@@ -77,6 +82,7 @@ impl Model {
             stamp: 0,
             writing: BTreeMap::new(),
             stuck_count: 0,
+            calms: 0,
             options,
         }
     }
@@ -121,6 +127,38 @@ impl Model {
     /// A new file whose name is durable, made by the test and not by a request. Directories on its
     /// way are made, too.
     pub(super) fn place_file(&mut self, path: &Path, content: Content) -> Result<u64, i32> {
+        let path = self.free_name(path)?;
+        let number = self.new_file(&path, content)?;
+        self.change_names(Change::Add(path, Node::File(number)));
+        self.names.promote(self.stamp);
+        Ok(number)
+    }
+
+    /// A new directory whose name is durable, with those on its way.
+    pub(super) fn place_directory(&mut self, path: &Path) -> Result<(), i32> {
+        let path = self.free_name(path)?;
+        self.change_names(Change::Add(path, Node::Directory));
+        self.names.promote(self.stamp);
+        Ok(())
+    }
+
+    /// Other bytes for a file, all of them durable; a new file if there is none.
+    pub(super) fn replace_file(&mut self, path: &Path, bytes: &[u8]) -> Result<(), i32> {
+        let number = match self.lookup(path) {
+            Err(libc::ENOENT) => self.place_file(path, Content::zeros(0))?,
+            found => found?,
+        };
+        let stamp = self.next_stamp();
+        let file = self.files.get_mut(&number).ok_or(libc::EBADF)?;
+        file.content.set_len(stamp, 0);
+        file.content.write(stamp, 0, bytes);
+        file.content.promote(stamp, None);
+        file.anchor.set_len(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// A path that nothing has yet, with the directories that it needs.
+    fn free_name(&mut self, path: &Path) -> Result<PathBuf, i32> {
         let path = normalized(path.as_os_str().as_encoded_bytes())?;
         if self.names.get(&path).is_some() {
             return Err(libc::EEXIST);
@@ -134,10 +172,7 @@ impl Model {
                 None => self.change_names(Change::Add(directory.into(), Node::Directory)),
             }
         }
-        let number = self.new_file(&path, content)?;
-        self.change_names(Change::Add(path, Node::File(number)));
-        self.names.promote(self.stamp);
-        Ok(number)
+        Ok(path)
     }
 
     /// The file behind a name.
@@ -153,6 +188,26 @@ impl Model {
     /// The file behind a descriptor, if it is one of this disk's.
     pub(super) fn target(&self, (key, flags): (Key, i32)) -> Option<Target> {
         self.numbers.get(&key).map(|file| Target { file: *file, flags })
+    }
+
+    pub(super) fn now_ns(&self) -> u64 {
+        // Relaxed: written under the lock of this disk only.
+        self.time_ns.load(Ordering::Relaxed)
+    }
+
+    /// Lets virtual time pass.
+    pub(super) fn pass(&mut self, time_ns: u64) {
+        self.time_ns.store(self.now_ns().saturating_add(time_ns), Ordering::Relaxed);
+    }
+
+    /// Lets virtual time pass until a moment, if that is to come.
+    pub(super) fn pass_to(&mut self, moment_ns: u64) {
+        self.pass(moment_ns.saturating_sub(self.now_ns()));
+    }
+
+    /// A clock that shows this disk's time.
+    pub(super) fn clock(&self) -> Clock {
+        Clock::following(Arc::clone(&self.time_ns))
     }
 
     /// A stamp newer than all others.
@@ -186,7 +241,7 @@ impl Model {
         let number = self.next_number;
         self.next_number += 1;
         let choice = self.random.bits();
-        let (start_ns, watermark) = (self.now_ns, self.stamp);
+        let (start_ns, watermark) = (self.now_ns(), self.stamp);
         let flight = Flight { number, order, fate, start_ns, watermark, choice };
         let touches = !matches!(fate, Fate::Errno(errno) if errno != libc::EIO);
         if !flight.order.bytes.is_empty()
@@ -224,7 +279,7 @@ impl Model {
             _ => Class::Other,
         };
         let (end_ns, overtakes) =
-            self.device.end_ns(class, self.now_ns, extra_ns, in_order, &mut self.random);
+            self.device.end_ns(class, self.now_ns(), extra_ns, in_order, &mut self.random);
         self.counts.reorder += u64::from(overtakes);
         end_ns
     }
@@ -270,6 +325,7 @@ impl Model {
 
     /// No faults any more, and no stalls.
     pub(super) fn calm(&mut self) {
+        self.calms += 1;
         self.faults = Faults::default();
         self.device.calm();
     }
@@ -310,7 +366,7 @@ impl Model {
         self.history.push(Event {
             number: flight.number,
             start_ns: flight.start_ns,
-            end_ns: self.now_ns,
+            end_ns: self.now_ns(),
             kind: *kind,
             name,
             offset: *offset,

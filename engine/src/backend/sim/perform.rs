@@ -108,6 +108,12 @@ impl Model {
         let file = self.files.get_mut(&target.file).ok_or(libc::EBADF)?;
         let (old_len, asked) = (file.content.len(), order.bytes.len());
         let offset = offset.unwrap_or(old_len);
+        let possible = usize::try_from(LEN_MAX_BYTES.saturating_sub(offset)).unwrap_or(asked);
+        if possible == 0 && asked > 0 {
+            return Err(libc::EFBIG);
+        }
+        // What ends beyond the longest file is cut there, as the kernel does it.
+        let asked = asked.min(possible);
         let good = faults.good_bytes(seed, target.file, offset, asked);
         let fitting = file.content.fitting(offset, good, free_sectors);
         let len = shorter(flight.fate, target, fitting);
@@ -217,11 +223,13 @@ impl Model {
 }
 
 /// Offsets are signed in the kernel's interface.
-const LEN_MAX_BYTES: u64 = i64::MAX.unsigned_abs();
+const OFFSET_MAX: u64 = i64::MAX.unsigned_abs();
+/// The longest file: that of ext4 with blocks of 4 KiB.
+const LEN_MAX_BYTES: u64 = 1 << 44;
 
 /// Refuses what lies beyond the largest offset, and direct transfers that are not aligned.
 fn check_range(target: Target, order: &Order) -> Result<(), i32> {
-    order.offset.checked_add(order.len).filter(|end| *end <= LEN_MAX_BYTES).ok_or(libc::EINVAL)?;
+    order.offset.checked_add(order.len).filter(|end| *end <= OFFSET_MAX).ok_or(libc::EINVAL)?;
     let aligned =
         order.offset.is_multiple_of(SECTOR_LEN_BYTES) && order.len.is_multiple_of(SECTOR_LEN_BYTES);
     if target.is_direct() && !aligned {
