@@ -15,6 +15,8 @@ mod sim;
 #[cfg(feature = "sim")]
 mod sim_behaviour;
 #[cfg(feature = "sim")]
+mod sim_crash;
+#[cfg(feature = "sim")]
 mod sim_oracle;
 #[cfg(feature = "sim")]
 mod sim_time;

@@ -7,6 +7,8 @@ use super::faults::{FaultCounts, Faults};
 use super::history::History;
 use super::model::Model;
 use super::options::SimOptions;
+use super::random::Random;
+use super::recording::{Point, Recording};
 use super::shared::Shared;
 use crate::backend::Backend;
 use crate::clock::nanoseconds;
@@ -124,9 +126,7 @@ impl SimDisk {
     /// # Errors
     /// When the process has no descriptor left.
     pub fn crash(&self, seed: u64) -> Result<Self, Error> {
-        let left = self.shared.lock().after_power_failure(seed);
-        let left = left.map_err(|errno| Error::from_errno("simulate a power failure", errno))?;
-        Ok(Self { shared: Shared::new(left) })
+        Ok(Self { shared: Shared::new(self.shared.lock().after_power_failure(seed)) })
     }
 
     /// Every request that has completed, with its times and its result.
@@ -159,6 +159,34 @@ impl SimDisk {
     pub fn advance(&self, time: Duration) {
         let mut model = self.shared.lock();
         model.pass(nanoseconds(time));
+    }
+
+    /// A handle of this disk.
+    pub(super) fn from_model(model: Model) -> Self {
+        Self { shared: Shared::new(model) }
+    }
+
+    /// Keeps the state at up to so many moments from now on.
+    pub(super) fn record(&self, points_max: usize) {
+        let mut model = self.shared.lock();
+        let random = Random::new(model.options.seed);
+        let (points, seen, marks) = (Vec::new(), 0, 0);
+        model.recording = Some(Recording { points, points_max, seen, random, marks });
+    }
+
+    /// The program has so many marks now.
+    pub(super) fn mark(&self, marks: usize) {
+        let mut model = self.shared.lock();
+        if let Some(recording) = &mut model.recording {
+            recording.marks = marks;
+        }
+        model.cut(|| format!("mark {marks}"));
+    }
+
+    /// What was recorded, and how many moments there were. Recording ends.
+    pub(super) fn recorded(&self) -> (Vec<Point>, u64) {
+        let recording = self.shared.lock().recording.take();
+        recording.map_or((Vec::new(), 0), |recording| (recording.points, recording.seen))
     }
 
     fn place(&self, name: &Path, content: Content) -> Result<File, Error> {

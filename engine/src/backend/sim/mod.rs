@@ -39,6 +39,7 @@
 //! - A removed file keeps its memory until the disk goes.
 //! - It allocates per request.
 
+mod choices;
 mod content;
 mod names;
 mod space;
@@ -55,10 +56,13 @@ mod memory;
 mod model;
 mod order;
 mod perform;
+mod recording;
 mod shared;
+mod snapshot;
 mod tree;
 
 mod backend;
+pub mod crash;
 mod disk;
 
 pub use content::SECTOR_LEN_BYTES;

@@ -2,6 +2,7 @@
 //! completes. Shared by the test's handle and by the backends; what the kinds of requests do is in
 //! `perform` and `tree`. Touches no request's memory and never sleeps.
 
+use super::choices::Choices;
 use super::content::{Content, SECTOR_LEN_BYTES};
 use super::faults::{Fate, FaultCounts, Faults};
 use super::history::{Event, History};
@@ -11,9 +12,12 @@ use super::names::{Change, Names, Node, normalized};
 use super::options::SimOptions;
 use super::order::{Answer, Flight, Order, Target};
 use super::random::{Random, mix};
+use super::recording::Recording;
+use super::snapshot::Snapshot;
 use crate::backend::{Clock, RequestKind};
 use crate::clock::nanoseconds;
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,16 +29,30 @@ pub(super) struct SimFile {
     /// The name that it was made with.
     pub(super) label: Arc<str>,
     pub(super) content: Content,
-    pub(super) anchor: Anchor,
+    /// When its bytes or its length last changed, in virtual time.
+    pub(super) modified_ns: u64,
+    /// None before it was opened: most files of a disk after a power failure never are.
+    anchor: Option<Anchor>,
+}
+
+impl SimFile {
+    /// Tells the descriptors how long the file is now.
+    pub(super) fn tell_len(&self) {
+        if let Some(anchor) = &self.anchor {
+            anchor.set_len(self.content.len());
+        }
+    }
 }
 
 /// A write on its way: a power failure may leave parts of it.
-#[derive(Debug)]
-struct Writing {
-    file: u64,
+#[derive(Clone, Debug)]
+pub(super) struct Writing {
+    pub(super) file: u64,
     /// `None` for an append: wherever the end is then.
-    offset: Option<u64>,
-    bytes: Arc<Vec<u8>>,
+    pub(super) offset: Option<u64>,
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// All or nothing.
+    pub(super) is_atomic: bool,
 }
 
 /// A simulated disk.
@@ -58,6 +76,8 @@ pub(super) struct Model {
     writing: BTreeMap<u64, Writing>,
     /// Requests that will never complete.
     stuck_count: u32,
+    /// What `crash` wants to know of everything that happens.
+    pub(super) recording: Option<Recording>,
     /// How often the disk was calmed.
     pub(super) calms: u64,
 }
@@ -65,6 +85,18 @@ pub(super) struct Model {
 impl Model {
     /// An empty disk at time 0.
     pub(super) fn new(options: SimOptions) -> Self {
+        Self::with(options, Names::default(), BTreeMap::new())
+    }
+
+    /// A disk with these names and files at time 0.
+    pub(super) fn with(
+        options: SimOptions,
+        names: Names,
+        files: BTreeMap<u64, (Arc<str>, Content)>,
+    ) -> Self {
+        let file = |(number, (label, content))| {
+            (number, SimFile { label, content, modified_ns: 0, anchor: None })
+        };
         let mut random = Random::new(options.seed);
         let models = [options.read, options.write, options.sync, options.other];
         let device = Device::new(models, options.stalls, &mut random);
@@ -73,62 +105,71 @@ impl Model {
             faults: options.faults,
             counts: FaultCounts::default(),
             history: History::default(),
-            files: BTreeMap::new(),
+            files: files.into_iter().map(file).collect(),
             numbers: HashMap::new(),
-            names: Names::default(),
+            names,
             random,
             device,
             next_number: 0,
             stamp: 0,
             writing: BTreeMap::new(),
             stuck_count: 0,
+            recording: None,
             calms: 0,
             options,
         }
     }
 
+    /// What a power failure at this moment could touch.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let writing = (self.stamp + 1..).zip(self.writing.values().cloned());
+        Snapshot::new(self.names.clone(), &self.files, writing)
+    }
+
     /// The disk after a power failure and a restart, with an empty history at time 0.
-    pub(super) fn after_power_failure(&self, seed: u64) -> Result<Self, i32> {
+    pub(super) fn after_power_failure(&self, seed: u64) -> Self {
         let mut random = Random::new(mix(self.options.seed, seed));
-        let seed = random.bits();
-        let mut left = Self::new(SimOptions { seed, ..self.options.clone() });
-        left.names = self.names.after_power_failure(&mut random);
-        let nodes: Vec<Node> = left.names.iter().map(|(_, node)| node).collect();
-        for (number, file) in &self.files {
-            if !nodes.contains(&Node::File(*number)) {
-                continue;
-            }
-            let mut content = file.content.clone();
-            for (stamp, writing) in (self.stamp + 1..).zip(self.writing.values()) {
-                if writing.file == *number {
-                    content.write(stamp, writing.offset.unwrap_or(content.len()), &writing.bytes);
-                }
-            }
-            let content = content.after_power_failure(&mut random);
-            left.add_file(*number, Arc::clone(&file.label), content)?;
+        let options = SimOptions { seed: random.bits(), ..self.options.clone() };
+        let left = self.snapshot().after_power_failure(&mut Choices::Chance(random));
+        left.into_model(options)
+    }
+
+    /// A power failure could come now: tells those who want to try them all.
+    pub(super) fn cut(&mut self, after: impl FnOnce() -> String) {
+        if let Some(mut recording) = self.recording.take() {
+            recording.cut(after, || self.snapshot());
+            self.recording = Some(recording);
         }
-        Ok(left)
     }
 
     /// A new file without a name, under the next free number.
-    pub(super) fn new_file(&mut self, label: &Path, content: Content) -> Result<u64, i32> {
+    pub(super) fn new_file(&mut self, label: &Path, content: Content) -> u64 {
         let number = self.files.last_key_value().map_or(1, |(last, _)| last + 1);
-        self.add_file(number, label.to_string_lossy().into(), content)?;
-        Ok(number)
+        let label = label.to_string_lossy().into();
+        let modified_ns = self.now_ns();
+        self.files.insert(number, SimFile { label, content, modified_ns, anchor: None });
+        number
     }
 
-    fn add_file(&mut self, number: u64, label: Arc<str>, content: Content) -> Result<(), i32> {
-        let anchor = Anchor::new(content.len())?;
-        self.numbers.insert(anchor.key(), number);
-        self.files.insert(number, SimFile { label, content, anchor });
-        Ok(())
+    /// A descriptor of a file.
+    pub(super) fn open_number(&mut self, number: u64, flags: i32) -> Result<OwnedFd, i32> {
+        let file = self.files.get_mut(&number).ok_or(libc::EBADF)?;
+        let anchor = match &mut file.anchor {
+            Some(anchor) => anchor,
+            none => {
+                let anchor = Anchor::new(file.content.len())?;
+                self.numbers.insert(anchor.key(), number);
+                none.insert(anchor)
+            }
+        };
+        anchor.open(flags)
     }
 
     /// A new file whose name is durable, made by the test and not by a request. Directories on its
     /// way are made, too.
     pub(super) fn place_file(&mut self, path: &Path, content: Content) -> Result<u64, i32> {
         let path = self.free_name(path)?;
-        let number = self.new_file(&path, content)?;
+        let number = self.new_file(&path, content);
         self.change_names(Change::Add(path, Node::File(number)));
         self.names.promote(self.stamp);
         Ok(number)
@@ -153,7 +194,7 @@ impl Model {
         file.content.set_len(stamp, 0);
         file.content.write(stamp, 0, bytes);
         file.content.promote(stamp, None);
-        file.anchor.set_len(bytes.len() as u64);
+        file.tell_len();
         Ok(())
     }
 
@@ -248,11 +289,13 @@ impl Model {
             && let Ok((target, offset)) = self.check_write(&flight.order)
         {
             let (file, bytes) = (target.file, Arc::clone(&flight.order.bytes));
-            if let (true, Some(offset)) = (touches, offset) {
+            let is_atomic = flight.order.is_atomic();
+            if let (true, false, Some(offset)) = (touches, is_atomic, offset) {
                 // Parts of it can be read before it completes.
                 self.write_some(file, offset, &bytes, choice);
             }
-            self.writing.insert(number, Writing { file, offset, bytes });
+            self.writing.insert(number, Writing { file, offset, bytes, is_atomic });
+            self.cut(|| format!("#{number} begins"));
         }
         if is_stuck {
             self.stuck_count += 1;
@@ -301,6 +344,13 @@ impl Model {
             }
             Fate::Normal | Fate::Short(_) => self.perform(flight),
         };
+        if answer.result >= 0 && flight.order.changes_file() {
+            let now_ns = self.now_ns();
+            let file = flight.order.target.and_then(|target| self.files.get_mut(&target.file));
+            if let Some(file) = file {
+                file.modified_ns = now_ns;
+            }
+        }
         self.record(flight, answer.result);
         answer
     }
@@ -337,6 +387,16 @@ impl Model {
         }
         let order = &flight.order;
         if let Ok((target, Some(offset))) = self.check_write(order) {
+            if order.is_atomic() {
+                if mix(flight.choice, 1).is_multiple_of(2) {
+                    let stamp = self.next_stamp();
+                    if let Some(file) = self.files.get_mut(&target.file) {
+                        file.content.write_atomic(stamp, offset, &order.bytes);
+                        file.tell_len();
+                    }
+                }
+                return;
+            }
             // Another choice than at the beginning, so that more of it is there now.
             self.write_some(target.file, offset, &order.bytes, mix(flight.choice, 1));
         }
@@ -363,7 +423,7 @@ impl Model {
         );
         // A descriptor, a mode and a mask are no lengths.
         let len_bytes = if file.is_some() { *len } else { 0 };
-        self.history.push(Event {
+        let event = Event {
             number: flight.number,
             start_ns: flight.start_ns,
             end_ns: self.now_ns(),
@@ -373,6 +433,10 @@ impl Model {
             len_bytes,
             flags: *flags,
             result,
-        });
+        };
+        if !kind.is_read() {
+            self.cut(|| event.to_string());
+        }
+        self.history.push(event);
     }
 }
