@@ -90,3 +90,13 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/threads-and-futures.md")]
 struct ThreadsAndFutures;
+
+/// Compiles and runs the program in the guide.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../docs/guides/simulated-disk.md")]
+struct SimulatedDisk;
+
+/// Compiles and runs the program in the guide.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../docs/guides/crash-testing.md")]
+struct CrashTesting;

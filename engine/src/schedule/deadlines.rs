@@ -49,8 +49,8 @@ impl Deadlines {
     /// Sets the deadline of a slot that has none.
     pub(crate) fn set(&mut self, slot: u32, deadline_ns: u64) {
         debug_assert!(!self.entries[slot as usize].set, "a slot has one deadline");
-        // Rounded up, and after the cursor, whose bucket was visited: what is due already is found by
-        // the next visit.
+        // Rounded up, and after the cursor, whose bucket was visited: what is due already is found
+        // by the next visit.
         let step = ((deadline_ns >> STEP_SHIFT) + 1).max(self.cursor + 1);
         let bucket = bucket_of(step);
         let next = self.buckets[bucket];

@@ -1,11 +1,11 @@
-//! The bytes of one simulated file: what a reader sees, and what a power failure may leave of it.
-//! Knows no names, no time and no requests; used by `model`.
+//! The bytes of one simulated file: what a reader sees, and all that they have been since they were
+//! durable. Knows no names, no time and no requests; used by `model`. What a power failure leaves
+//! is in `remains`.
 //!
 //! Sectors of 512 bytes are the unit that a device writes whole or not at all. The length, and
 //! sectors that a truncation or a hole zeroes, are metadata: of their changes a power failure
 //! leaves the first few, in order, as a journal does.
 
-use super::choices::Choices;
 use super::random::Random;
 use super::space::SectorSet;
 use super::versions::{Manner, Versions};
@@ -17,46 +17,30 @@ use std::sync::Arc;
 /// What a device writes whole or not at all.
 pub const SECTOR_LEN_BYTES: u64 = 512;
 
-const SECTOR_LEN: usize = 512;
+pub(super) const SECTOR_LEN: usize = 512;
 
 /// Shared between copies of a file, of which power failures need many.
-type Image = Arc<[u8; SECTOR_LEN]>;
+pub(super) type Image = Arc<[u8; SECTOR_LEN]>;
 
 /// A file's bytes, sparse.
 #[derive(Clone, Debug)]
 pub(super) struct Content {
-    length: Versions<u64>,
-    sectors: BTreeMap<u64, Versions<Image>>,
+    pub(super) length: Versions<u64>,
+    pub(super) sectors: BTreeMap<u64, Versions<Image>>,
     /// Sectors that are not durable.
     dirty: BTreeSet<u64>,
     /// Sectors that take space: written ones and reserved ones.
-    allocated: SectorSet,
+    pub(super) allocated: SectorSet,
     /// Atomic writes that are not durable, by their stamps.
-    atomics: BTreeMap<u64, Atomic>,
+    pub(super) atomics: BTreeMap<u64, Atomic>,
 }
 
 /// A write of which all or nothing is left.
 #[derive(Clone, Debug)]
-struct Atomic {
-    sectors: Range<u64>,
+pub(super) struct Atomic {
+    pub(super) sectors: Range<u64>,
     /// Whether the file became longer by it: then its length comes with it.
-    extends: bool,
-}
-
-/// What a power failure leaves of one sector, still to be made to fit the others.
-struct Pick<'a> {
-    survivors: Vec<(u64, &'a Image)>,
-    chosen: usize,
-}
-
-impl Pick<'_> {
-    fn stamp(&self) -> u64 {
-        self.survivors[self.chosen].0
-    }
-
-    fn place_of(&self, stamp: u64) -> Option<usize> {
-        self.survivors.iter().position(|(other, _)| *other == stamp)
-    }
+    pub(super) extends: bool,
 }
 
 impl Content {
@@ -212,102 +196,6 @@ impl Content {
         }
     }
 
-    /// One of the states that a power failure may leave.
-    pub(super) fn after_power_failure(&self, choices: &mut Choices) -> Self {
-        let stamps = self.length.stamps();
-        let committed = stamps[choices.index(stamps.len())];
-        let len = *self.length.as_of(committed);
-        let mut picks = self.candidates(committed, len);
-        let whole = self.keep_atomics(committed, &mut picks, choices);
-        // Sectors that the same atomic writes and nothing else concern show the same one.
-        let mut together: BTreeMap<Vec<u64>, usize> = BTreeMap::new();
-        for pick in picks.values_mut() {
-            let newer: Vec<u64> = pick.survivors.iter().skip(1).map(|(stamp, _)| *stamp).collect();
-            let len = pick.survivors.len();
-            pick.chosen = match newer.iter().all(|stamp| self.atomics.contains_key(stamp)) {
-                true => *together.entry(newer).or_insert_with(|| choices.index(len)),
-                false => choices.index(len),
-            };
-        }
-        for (stamp, sectors) in whole {
-            let shows = picks.range(sectors.clone()).any(|(_, pick)| pick.stamp() == stamp);
-            for (_, pick) in picks.range_mut(sectors).filter(|_| shows) {
-                if pick.stamp() < stamp {
-                    pick.chosen = pick.place_of(stamp).unwrap_or(pick.chosen);
-                }
-            }
-        }
-        let mut left = Self::zeros(len);
-        left.allocated = self.allocated.clone();
-        for (number, pick) in picks {
-            let mut image = Arc::clone(pick.survivors[pick.chosen].1);
-            let begin = number * SECTOR_LEN_BYTES;
-            // Beyond the end there is nothing, whatever the device holds.
-            let within = usize::try_from(len - begin).unwrap_or(SECTOR_LEN).min(SECTOR_LEN);
-            if within < SECTOR_LEN {
-                Arc::make_mut(&mut image)[within..].fill(0);
-            }
-            left.sectors.insert(number, Versions::durable(image));
-            left.allocated.insert(number..number + 1);
-        }
-        left
-    }
-
-    /// What each sector below `len` may hold, equal contents once if nothing tells them apart.
-    fn candidates(&self, committed: u64, len: u64) -> BTreeMap<u64, Pick<'_>> {
-        let mut picks = BTreeMap::new();
-        for (number, sector) in self.sectors.range(..len.div_ceil(SECTOR_LEN_BYTES)) {
-            let mut survivors: Vec<(u64, &Image)> = Vec::new();
-            for (stamp, image) in sector.survivors(committed) {
-                let is_new = !survivors.iter().any(|(_, other)| *other == image);
-                if is_new || !self.atomics.is_empty() {
-                    survivors.push((stamp, image));
-                }
-            }
-            picks.insert(*number, Pick { survivors, chosen: 0 });
-        }
-        picks
-    }
-
-    /// Decides which atomic writes are left, and takes the others away; answers those that are.
-    ///
-    /// If any sector shows such a write, each of its sectors has to show it or something newer. So
-    /// it cannot be left where one of its sectors lacks it and has nothing newer for certain.
-    fn keep_atomics(
-        &self,
-        committed: u64,
-        picks: &mut BTreeMap<u64, Pick<'_>>,
-        choices: &mut Choices,
-    ) -> Vec<(u64, Range<u64>)> {
-        let mut left = Vec::new();
-        for (stamp, atomic) in &self.atomics {
-            let shows = |pick: &Pick<'_>| pick.place_of(*stamp).is_some();
-            let fits = |pick: &Pick<'_>| {
-                shows(pick) || pick.survivors.iter().all(|(other, _)| other > stamp)
-            };
-            let mut concerned = picks.range(atomic.sectors.clone()).map(|(_, pick)| pick);
-            if !concerned.clone().any(shows) {
-                continue;
-            }
-            let is_left = concerned.all(fits)
-                && if atomic.extends { committed >= *stamp } else { choices.index(2) == 1 };
-            if is_left {
-                left.push((*stamp, atomic.sectors.clone()));
-                if atomic.extends {
-                    // Its length is there, so its bytes are: nothing older is.
-                    for (_, pick) in picks.range_mut(atomic.sectors.clone()) {
-                        pick.survivors.retain(|(other, _)| other >= stamp);
-                    }
-                }
-                continue;
-            }
-            for (_, pick) in picks.range_mut(atomic.sectors.clone()) {
-                pick.survivors.retain(|(other, _)| other != stamp);
-            }
-        }
-        left
-    }
-
     /// Takes length and bytes into a hash, zeros where nothing was written left out.
     pub(super) fn print(&self, hasher: &mut impl Hasher) {
         self.len().hash(hasher);
@@ -406,6 +294,7 @@ fn pieces(offset: u64, len: usize) -> impl Iterator<Item = Piece> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::sim::choices::Choices;
     use proptest::prelude::*;
 
     fn bytes(content: &Content) -> Vec<u8> {

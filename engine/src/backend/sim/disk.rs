@@ -59,7 +59,7 @@ impl SimDisk {
         self.place(name.as_ref(), content)
     }
 
-    /// Gives a file these bytes, as if somebody else had written it and synced it; makes it, and the
+    /// Gives a file these bytes, as if somebody else had written and synced them; makes it, and the
     /// directories on its way, if it is not there. Takes no virtual time and no fault hits it.
     ///
     /// # Errors

@@ -57,11 +57,11 @@ impl Explorer {
         self
     }
 
-    /// Runs the program, and then the checker on each image. The same seed, program and checker give
-    /// the same report, if the program asks nothing but its disk.
+    /// Runs the program, and then the checker on each image. The same seed, program and checker
+    /// give the same report, if the program asks nothing but its disk.
     ///
-    /// A checker answers why an image breaks what the program has promised by its marks. Images with
-    /// the same names, bytes and marks are shown once.
+    /// A checker answers why an image breaks what the program has promised by its marks. Images
+    /// with the same names, bytes and marks are shown once.
     ///
     /// # Errors
     /// The program's own: then nothing is explored.

@@ -19,7 +19,7 @@ pub struct Report {
     pub images: u64,
     /// Images that were like an earlier one with the same marks, and not shown again.
     pub repeated: u64,
-    /// Whether these were all images that there are by the disk's rules, at all moments of this run.
+    /// Whether these were all images that there are by the disk's rules, at all moments of the run.
     pub exhaustive: bool,
     /// Images that the checker has refused.
     pub violation_count: u64,
