@@ -250,25 +250,18 @@ fn atomic_program(recorder: &Recorder<Mark>, mut seed: u64) -> Vec<(u8, usize, u
                 engine.submit(Write { file, offset, buffer }, |_, _| ()).unwrap();
             }
             6 => {
-                // A failed one would poison the file, and the rest be refused.
-                if !file.is_poisoned() {
-                    engine.submit(Sync { file, data_only }, |_, _| ()).unwrap();
-                }
+                engine.submit(Sync { file, data_only }, |_, _| ()).unwrap();
             }
             _ => {}
         }
         // One after another, so that later numbers are later writes.
         engine.drain().unwrap();
-        if file_is_lost(&engine) {
+        if engine.metrics().sync.failed > 0 {
+            // The file is poisoned: nothing more can be written.
             break;
         }
     }
     atomics
-}
-
-/// Whether nothing more can be written, because a sync has failed.
-fn file_is_lost(engine: &Engine) -> bool {
-    engine.metrics().sync.failed > 0
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A simulated disk: the third backend, for tests of code that stores things. It owns a tree of
 //! files of its own and virtual time; it never touches a real file or reads a clock. Made by
-//! tests through [`SimDisk`]; needs the feature `sim`. [`crash`] tries every power failure of a run.
+//! tests through [`SimDisk`]; needs the feature `sim`. [`crash`] tries all power failures.
 //!
 //! Everything follows from one seed: the same seed and the same requests give the same
 //! [`History`](SimDisk::history), on every machine.

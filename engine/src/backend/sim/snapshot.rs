@@ -1,5 +1,6 @@
 //! The state of a disk at one moment, as far as a power failure can touch it, and what one may
-//! leave of it. Taken by `model`; used at once for a single power failure, and kept by `crash` for many.
+//! leave of it. Taken by `model`; used at once for a single power failure, and kept by `crash` for
+//! many.
 
 use super::choices::Choices;
 use super::content::Content;

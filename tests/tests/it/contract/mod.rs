@@ -2,7 +2,8 @@
 //!
 //! A case is a function over a `Subject` (a backend and a folder to work in); it never asks which
 //! backend it runs on. The modules `io_uring`, `threads` and `sim` list the same cases, so that a
-//! failure names both the backend and the behaviour. `cargo test -p iomill-tests contract` runs them.
+//! failure names both the backend and the behaviour. `cargo test -p iomill-tests contract` runs
+//! them.
 
 mod admission;
 mod buffers;
