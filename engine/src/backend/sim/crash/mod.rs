@@ -6,9 +6,9 @@
 //! it has promised. The disk notes its state at each write that begins and at each request that
 //! completes, and with each mark. Afterwards the [`Explorer`] takes each of these moments, and
 //! makes out of it what a power failure may leave, by the rules of [`sim`](super): what was not
-//! synced is dropped, reordered and torn. Where there are few such states it makes all of them; where there
-//! are too many, as many as it may by chance, from the disk's seed. The [`Report`] says which it
-//! was.
+//! synced is dropped, reordered and torn. Where there are few such states it makes all of them;
+//! where there are too many, as many as it may by chance, from the disk's seed. The [`Report`] says
+//! which it was.
 //!
 //! ```
 //! use iomill_engine::backend::sim::{SimOptions, crash::Explorer};
