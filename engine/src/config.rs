@@ -1,6 +1,8 @@
 //! What an engine is asked to be: one value with documented defaults and ranges. Checked here,
 //! once, before anything is set up; read by `select` and `engine`.
 
+#[cfg(feature = "sim")]
+use crate::backend::sim::SimDisk;
 use crate::buffer_class::{BufferClass, in_range, refuse};
 use crate::engine::Engine;
 use crate::error::Error;
@@ -77,6 +79,9 @@ pub struct Config {
     pub(crate) link: bool,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
+    /// Instead of any backend.
+    #[cfg(feature = "sim")]
+    pub(crate) simulated: Option<SimDisk>,
 }
 
 impl Default for Config {
@@ -96,6 +101,8 @@ impl Default for Config {
             link: true,
             queue: 256,
             pin: None,
+            #[cfg(feature = "sim")]
+            simulated: None,
         }
     }
 }
@@ -220,6 +227,15 @@ impl Config {
     #[must_use]
     pub fn pin(mut self, cpu: u32) -> Self {
         self.pin = Some(cpu);
+        self
+    }
+
+    /// Runs on a simulated disk, whatever [`backend`](Self::backend) says: code that starts its own
+    /// engine from a `Config` is tested as it is. The feature `sim` has this.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn simulated(mut self, disk: &SimDisk) -> Self {
+        self.simulated = Some(disk.clone());
         self
     }
 

@@ -6,7 +6,6 @@ use crate::backend::{Backend, Completion as RawCompletion, Request, Wait};
 use crate::buffer::Buffer;
 use crate::callback::Completion;
 use crate::chain::Chains;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::file::{File, Slot};
@@ -106,7 +105,7 @@ impl Engine {
                 fixed_arena,
                 cancels: VecDeque::with_capacity(capacity as usize),
                 deadlines: Deadlines::new(capacity),
-                clock: Clock::new(),
+                clock: backend.clock(),
                 metrics: Metrics::new(),
                 closing: false,
             },

@@ -109,8 +109,7 @@ impl Intake {
         F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
     {
         let id = self.submit(op, on_complete)?;
-        let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        self.deadlines.set(id.index(), self.clock.now_ns().saturating_add(limit_ns));
+        self.deadlines.set(id.index(), self.clock.end_ns(limit));
         Ok(id)
     }
 

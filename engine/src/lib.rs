@@ -109,3 +109,13 @@ struct ChainsAndDurability;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/buffers.md")]
 struct Buffers;
+
+/// Compiles and runs the program in the guide.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../docs/guides/simulated-disk.md")]
+struct SimulatedDisk;
+
+/// Compiles and runs the program in the guide.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../docs/guides/crash-testing.md")]
+struct CrashTesting;

@@ -15,7 +15,6 @@ use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId, Slot};
 use crate::intake::Panic;
 use crate::settle::{Settled, give_up, settle};
-use std::time::Duration;
 
 impl Engine {
     /// One turn; a callback's panic is handed to the caller.
@@ -40,6 +39,12 @@ impl Engine {
         }
     }
 
+    /// Whether the next turn has something to hand over.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        !self.intake.queue.is_empty() && self.window.room() > 0
+    }
+
     /// The wait that makes sense now: not before what is ready was handed over or given to the
     /// caller, for no more than is in flight, and no longer than until the next deadline.
     #[inline]
@@ -50,19 +55,12 @@ impl Engine {
         self.until_deadline(wait.capped(self.window.occupied()))
     }
 
-    /// Whether another batch is ready.
-    #[inline]
-    pub(crate) fn has_more(&self) -> bool {
-        !self.intake.queue.is_empty() && self.window.room() > 0
-    }
-
     /// The wait, no longer than until the next deadline.
     #[inline]
     pub(crate) fn until_deadline(&self, wait: Wait) -> Wait {
         match self.intake.deadlines.next_visit_ns() {
             Some(visit_ns) if wait != Wait::None => {
-                let left_ns = visit_ns.saturating_sub(self.intake.clock.now_ns());
-                wait.no_longer_than(Duration::from_nanos(left_ns))
+                wait.no_longer_than(self.intake.clock.until(visit_ns))
             }
             _ => wait,
         }

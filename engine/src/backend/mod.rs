@@ -56,6 +56,7 @@ pub use request::{Completion, Request, RequestFile, RequestKind};
 pub(crate) use threads::Threads;
 pub(crate) use uring::Uring;
 
+pub use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
@@ -174,6 +175,12 @@ pub unsafe trait Backend: std::fmt::Debug {
     fn waker(&mut self) -> Result<Waker, Error> {
         let why = "it has no way to be woken: drive the engine by `tick`";
         Err(Error::refused(ErrorKind::Unsupported, "wake the backend from other threads", why))
+    }
+
+    /// The clock that everything follows which this backend's engine does in time. Asked for once.
+    /// A backend in virtual time moves it on when [`enter`](Self::enter) waits.
+    fn clock(&self) -> Clock {
+        Clock::real()
     }
 
     /// Begins what is staged, waits, and appends completions.

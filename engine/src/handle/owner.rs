@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the engine of a dropped owner may take for what it had accepted.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
@@ -171,8 +171,7 @@ impl Keeper {
             slept?;
         }
         let turn = self.engine.turn(Wait::None)?;
-        // A completion may have queued what is to be continued, and nothing else.
-        self.busy = admitted > 0 || turn.tick != Tick::default() || self.engine.has_more();
+        self.busy = admitted > 0 || turn.tick != Tick::default();
         self.inner.callback_panics.store(self.callback_panics(), Ordering::Relaxed);
         Ok(())
     }
@@ -186,8 +185,12 @@ impl Keeper {
     }
 
     /// With a full table, or a request that waits for room, only a completion can help: more
-    /// requests are no reason to wake.
+    /// requests are no reason to wake. Nobody would wake it for the rest of a short transfer, or
+    /// for a cancel that is to be asked again.
     fn may_sleep(&self) -> bool {
+        if self.engine.has_more() || !self.engine.intake.cancels.is_empty() {
+            return false;
+        }
         self.is_full() || self.inner.queue.may_sleep()
     }
 
@@ -224,8 +227,9 @@ impl Keeper {
 
     /// Finishes what was accepted, and cancels what the deadline does not allow.
     fn finish(mut self, deadline: Duration) -> ShutdownReport {
-        let start = Instant::now();
-        let left = || deadline.saturating_sub(start.elapsed());
+        let clock = self.engine.intake.clock.clone();
+        let end_ns = clock.end_ns(deadline);
+        let left = || clock.until(end_ns);
         // Callbacks submit no more. What is in the queue was accepted, and goes in.
         self.engine.intake.closing = true;
         let (mut drained, mut cancelled, mut panicked) = (0, 0, 0);

@@ -26,8 +26,11 @@ mod sim;
 mod sim_behaviour;
 #[cfg(feature = "sim")]
 mod sim_chains;
+mod sim_crash;
 #[cfg(feature = "sim")]
 mod sim_oracle;
+#[cfg(feature = "sim")]
+mod sim_time;
 #[cfg(feature = "sim")]
 mod sim_workload;
 mod stuck;

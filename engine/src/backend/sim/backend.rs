@@ -1,25 +1,18 @@
 //! The backend of a simulated disk: keeps what is staged and in flight, and moves virtual time from
-//! completion to completion. It never sleeps, starts no thread and reads no clock. Made by
-//! `SimDisk`, driven by `engine`.
+//! completion to completion. It starts no thread and reads no clock, and sleeps only when it can be
+//! woken and nothing would complete. Made by `SimDisk`, driven by `engine`.
 
 use super::identity::identify;
-use super::latency::nanoseconds;
 use super::memory::{borrow, give_back, take_in};
-use super::model::Model;
 use super::order::{Answer, Flight, Target};
-use crate::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
+use super::shared::{Bell, Shared};
+use crate::backend::{Backend, Clock, Completion, Memory, Request, RequestFile, RequestKind, Wait};
+use crate::clock::nanoseconds;
 use crate::error::{Error, ErrorKind};
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What the disk's handles and backends share.
-pub(super) type Shared = Arc<Mutex<Model>>;
-
-/// The model, also after a panic of another holder: a test that failed may still look at it.
-pub(super) fn lock(shared: &Shared) -> MutexGuard<'_, Model> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use std::sync::Arc;
+use std::task::Waker;
 
 /// Carries requests to a simulated disk.
 #[derive(Debug)]
@@ -36,6 +29,8 @@ pub(super) struct SimBackend {
     cancelled: Vec<u64>,
     slots: Vec<Option<Target>>,
     enters: u64,
+    /// Ends a wait from other threads, once somebody has asked for that.
+    bell: Option<Arc<Bell>>,
 }
 
 impl SimBackend {
@@ -49,6 +44,7 @@ impl SimBackend {
             cancelled: Vec::new(),
             slots: Vec::new(),
             enters: 0,
+            bell: None,
         }
     }
 
@@ -62,7 +58,7 @@ impl SimBackend {
             }
             before = Some(request);
         }
-        let mut model = lock(&self.disk);
+        let mut model = self.disk.lock();
         // A calmed disk lets nothing hang.
         if model.faults.never <= 0.0 {
             for (request, flight) in self.stuck.drain(..) {
@@ -73,7 +69,7 @@ impl SimBackend {
     }
 
     fn begin(&mut self, request: Request) {
-        let mut model = lock(&self.disk);
+        let mut model = self.disk.lock();
         let target = match request.file {
             RequestFile::None => None,
             RequestFile::Slot(slot) => self.slots.get(slot as usize).copied().flatten(),
@@ -112,7 +108,7 @@ impl SimBackend {
                 self.cut_behind(before, completions);
                 continue;
             }
-            let mut model = lock(&self.disk);
+            let mut model = self.disk.lock();
             if let Some(index) = self.stuck.iter().position(|(request, _)| request.id == id) {
                 let (request, flight) = self.stuck.remove(index);
                 let answer = model.stop(&flight, true);
@@ -153,9 +149,9 @@ impl SimBackend {
     /// Completes everything up to the present.
     fn reap(&mut self, completions: &mut Vec<Completion>) {
         loop {
-            let mut model = lock(&self.disk);
+            let mut model = self.disk.lock();
             let Some(first) = self.flights.first_entry() else { return };
-            if first.key().0 > model.now_ns {
+            if first.key().0 > model.now_ns() {
                 return;
             }
             let (request, flight) = first.remove();
@@ -176,13 +172,13 @@ impl SimBackend {
     /// Moves the time on to the next completion, or to the deadline if that comes first; answers
     /// whether there is anything to wait for.
     fn advance(&mut self, deadline_ns: u64) -> bool {
-        let mut model = lock(&self.disk);
+        let mut model = self.disk.lock();
         let next_ns = self.flights.first_key_value().map(|((end_ns, _), _)| *end_ns);
         let until_ns = next_ns.unwrap_or(u64::MAX).min(deadline_ns);
         if until_ns == u64::MAX {
             return false;
         }
-        model.now_ns = model.now_ns.max(until_ns);
+        model.pass_to(until_ns);
         next_ns.is_some_and(|next_ns| next_ns <= deadline_ns)
     }
 }
@@ -223,7 +219,7 @@ unsafe impl Backend for SimBackend {
         let target = match file {
             Some(fd) => {
                 let identity = identify(fd);
-                let target = identity.and_then(|identity| lock(&self.disk).target(identity));
+                let target = identity.and_then(|identity| self.disk.lock().target(identity));
                 Some(target.ok_or_else(|| Error::from_errno("register", libc::EBADF))?)
             }
             None => None,
@@ -238,7 +234,7 @@ unsafe impl Backend for SimBackend {
     }
 
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
-        let mut taken = lock(&self.disk).admit(batch.len());
+        let mut taken = self.disk.lock().admit(batch.len());
         while taken > 0 && batch[taken - 1].linked {
             taken -= 1;
         }
@@ -251,16 +247,31 @@ unsafe impl Backend for SimBackend {
         true
     }
 
+    fn waker(&mut self) -> Result<Waker, Error> {
+        let bell = self.bell.get_or_insert_with(|| Bell::new(self.disk.clone()));
+        Ok(Waker::from(Arc::clone(bell)))
+    }
+
+    fn clock(&self) -> Clock {
+        self.disk.lock().clock()
+    }
+
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
         self.enters += 1;
+        // A ring from now on is for the next time.
+        let rung = self.bell.as_ref().is_some_and(|bell| bell.silence());
         let wanted = completions.len() + wait.at_least() as usize;
         self.give_up(completions);
         self.begin_staged();
         let deadline_ns = {
-            let mut model = lock(&self.disk);
-            model.now_ns = model.now_ns.saturating_add(nanoseconds(model.options.turn));
+            let mut model = self.disk.lock();
+            // Not for an idle engine: how often it looks around is not up to the disk's seed.
+            if !self.flights.is_empty() || !self.stuck.is_empty() {
+                let turn_ns = nanoseconds(model.options.turn);
+                model.pass(turn_ns);
+            }
             match wait {
-                Wait::For { timeout, .. } => model.now_ns.saturating_add(nanoseconds(timeout)),
+                Wait::For { timeout, .. } => model.now_ns().saturating_add(nanoseconds(timeout)),
                 Wait::None | Wait::AtLeast(_) => u64::MAX,
             }
         };
@@ -270,7 +281,11 @@ unsafe impl Backend for SimBackend {
                 self.reap(completions);
                 continue;
             }
-            if matches!(wait, Wait::AtLeast(_)) {
+            if let (Wait::AtLeast(_), Some(bell)) = (wait, &self.bell) {
+                if !rung {
+                    self.disk.doze(bell);
+                }
+            } else if matches!(wait, Wait::AtLeast(_)) {
                 let why = "nothing in flight will ever complete, by the fault `never`: wait with a \
                            timeout, cancel, or calm the disk";
                 return Err(Error::refused(ErrorKind::Backend, "wait", why));

@@ -1,6 +1,6 @@
 //! The contract on the thread-pool backend, which runs everywhere.
 //!
-//! It never holds a case of its own: `io_uring` lists the same ones, and the last test compares.
+//! It never holds a case of its own: the others list the same ones, and the last test compares.
 
 use super::subject::Subject;
 use super::{admission, buffers, callbacks, chains, direct, endings, failures, metrics, transfers};
@@ -335,11 +335,12 @@ fn report_names_the_backend_and_speaks_in_lines() {
 }
 
 #[test]
-fn both_backends_run_the_same_cases() {
+fn all_backends_run_the_same_cases() {
     let cases = |text: &str| -> Vec<String> {
         text.lines().filter(|line| line.starts_with("    run(")).map(String::from).collect()
     };
     let here = cases(include_str!("threads.rs"));
     assert!(here.len() > 30, "only {} cases found", here.len());
     assert_eq!(here, cases(include_str!("io_uring.rs")));
+    assert_eq!(here, cases(include_str!("sim.rs")));
 }
