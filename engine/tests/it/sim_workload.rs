@@ -164,7 +164,9 @@ impl Workload {
         let on_end = move |error: Option<&Error>| {
             called.set(called.get() + 1);
             if let Some(error) = error {
-                let expected = [ErrorKind::Io, ErrorKind::NoSpace, ErrorKind::Cancelled];
+                // A sync is poisoned if another one of its file has failed meanwhile.
+                let expected =
+                    [ErrorKind::Io, ErrorKind::NoSpace, ErrorKind::Cancelled, ErrorKind::Poisoned];
                 assert!(expected.contains(&error.kind()), "nobody has asked for {error}");
                 failed.set(failed.get() + 1);
             }
