@@ -106,6 +106,7 @@ impl Engine {
                 cancels: VecDeque::with_capacity(capacity as usize),
                 deadlines: Deadlines::new(capacity),
                 clock: backend.clock(),
+                has_real_files: backend.has_real_files(),
                 metrics: Metrics::new(),
                 closing: false,
             },

@@ -58,11 +58,20 @@ pub(crate) struct Intake {
     pub(crate) cancels: VecDeque<OpId>,
     pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
+    /// Whether files are the kernel's, so that what statx(2) says of them is true.
+    pub(crate) has_real_files: bool,
     pub(crate) metrics: Metrics,
     pub(crate) closing: bool,
 }
 
 impl Intake {
+    /// What operations have to know of this engine.
+    #[inline]
+    pub(crate) fn surroundings(&self) -> Surroundings<'_> {
+        let arena = self.fixed_arena.as_deref();
+        Surroundings { engine: self.number, arena, has_real_files: self.has_real_files }
+    }
+
     #[inline]
     pub(crate) fn submit<O, F>(&mut self, mut op: O, on_complete: F) -> Result<OpId, Refused<O, F>>
     where
@@ -79,8 +88,7 @@ impl Intake {
         if self.inflight.is_full() {
             return Err(refuse(op, on_complete, Error::answer(ErrorKind::Full)));
         }
-        let arena = self.fixed_arena.as_deref();
-        let described = match op.describe(Surroundings { engine: self.number, arena }) {
+        let described = match op.describe(self.surroundings()) {
             Ok(described) => described,
             Err(error) => return Err(refuse(op, on_complete, error)),
         };

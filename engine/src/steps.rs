@@ -41,8 +41,7 @@ impl Intake {
         if let Err(error) = self.check_room(O::STEPS) {
             return Err(refuse(op, on_complete, error));
         }
-        let arena = self.fixed_arena.as_deref();
-        let surroundings = Surroundings { engine: self.number, arena };
+        let surroundings = self.surroundings();
         let steps = match describe_all(O::STEPS, |step| op.describe_step(step, surroundings)) {
             Ok(steps) => steps,
             Err(error) => return Err(refuse(op, on_complete, error)),

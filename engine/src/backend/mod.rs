@@ -183,6 +183,13 @@ pub unsafe trait Backend: std::fmt::Debug {
         Clock::real()
     }
 
+    /// Whether the files that it is given are the kernel's, so that requests can be checked against
+    /// what statx(2) says of them. One that only stands in for the kernel refuses by itself what
+    /// its files do not take.
+    fn has_real_files(&self) -> bool {
+        true
+    }
+
     /// Begins what is staged, waits, and appends completions.
     ///
     /// # Errors

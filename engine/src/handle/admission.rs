@@ -20,8 +20,7 @@ impl Intake {
             Err(error) => return self.turn_away(order, error).map(|()| None),
             Ok(()) => {}
         }
-        let arena = self.fixed_arena.as_deref();
-        let surroundings = Surroundings { engine: self.number, arena };
+        let surroundings = self.surroundings();
         if order.steps() > 1 {
             return match describe_all(order.steps(), |step| order.describe(step, surroundings)) {
                 Ok(steps) => match self.check_bytes(&steps) {

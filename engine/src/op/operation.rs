@@ -76,6 +76,8 @@ pub(crate) mod sealed {
         pub engine: u32,
         /// The registered arena.
         pub arena: Option<&'a Arena>,
+        /// Whether files are the kernel's, so that what statx(2) says of them is true.
+        pub has_real_files: bool,
     }
 
     /// What the engine needs to know of an operation; hidden, so that only this crate implements

@@ -164,8 +164,11 @@ impl Describe for WriteWith {
         if flags.contains(WriteFlags::ATOMIC) {
             // The kernel refuses registered buffers for atomic writes.
             described.request.fixed_buffer = None;
-            atomic::check(file.atomic_limits(), file.is_direct(), *offset, described.request.len)
-                .map_err(|error| error.with_path(file.path()).with_offset(*offset))?;
+            let len = described.request.len;
+            if surroundings.has_real_files {
+                atomic::check(file.atomic_limits(), file.is_direct(), *offset, len)
+                    .map_err(|error| error.with_path(file.path()).with_offset(*offset))?;
+            }
         }
         Ok(described)
     }
@@ -193,7 +196,7 @@ pub(super) fn transfer(
     if kind == RequestKind::Write {
         file.check_poison(kind.name())?;
     }
-    let Surroundings { engine, arena } = surroundings;
+    let Surroundings { engine, arena, .. } = surroundings;
     let request = Request {
         file: target(file, engine),
         offset,

@@ -190,6 +190,32 @@ fn a_chain_that_is_cancelled_in_the_middle_ends_at_the_step_it_has_come_to() {
 }
 
 #[test]
+fn a_cancel_that_comes_too_late_for_one_step_stops_the_next() {
+    for links in [true, false] {
+        let (mut engine, script) = scripted(&config(), links);
+        let Place { path, file, _folder } = place(b"");
+        script.borrow_mut().held = true;
+        script.borrow_mut().cancel_comes_late = true;
+        let done = Rc::new(RefCell::new(None));
+        let inside = Rc::clone(&done);
+        let chain = Chain::new((write(&engine, &file, 0, 10, 1), sync(&file), Nop));
+        let on_complete = move |completion: Completion<_>, _: &mut Context<'_>| {
+            *inside.borrow_mut() = Some(completion.result);
+        };
+        let id = engine.submit(chain, on_complete).unwrap();
+        engine.tick(Wait::None).unwrap();
+        assert!(engine.cancel(id));
+        for _ in 0..3 {
+            engine.tick(Wait::None).unwrap();
+        }
+        let error = done.take().expect("it was called back").unwrap_err();
+        assert_eq!((error.kind(), error.failed_step()), (ErrorKind::Cancelled, Some(1)));
+        assert_eq!(script.borrow().begun.len(), 1, "links: {links}");
+        assert_eq!(std::fs::read(&path).unwrap(), [1; 10]);
+    }
+}
+
+#[test]
 fn a_chain_that_is_cancelled_in_the_queue_was_not_begun() {
     let (mut engine, script) = scripted(&config().depth(1).capacity(8), true);
     script.borrow_mut().held = true;

@@ -92,6 +92,21 @@ fn a_refused_dsync_becomes_a_sync_for_this_write_and_all_later_ones() {
 }
 
 #[test]
+fn behind_a_refused_dsync_the_sync_counts() {
+    for links in [true, false] {
+        let (mut engine, script) = scripted(&config(), links);
+        let Place { file, _folder, .. } = place(b"");
+        file.set_durable_method(DurableMethod::Dsync);
+        let (refused, fails) = (Fate::Errno(libc::EOPNOTSUPP), Fate::Errno(libc::EIO));
+        script.borrow_mut().fates = [refused, Fate::Good, fails].into();
+        let op = durable(&engine, &file, 100);
+        let error = perform(&mut engine, op).unwrap_err();
+        assert_eq!((error.errno(), error.failed_step()), (Some(libc::EIO), Some(1)));
+        assert!(file.is_poisoned());
+    }
+}
+
+#[test]
 fn what_may_have_lost_data_poisons_the_file_and_what_has_not_does_not() {
     let (good, fails) = (Fate::Good, Fate::Errno);
     for (method, fates, step, poisoned) in [

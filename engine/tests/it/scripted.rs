@@ -44,6 +44,8 @@ pub(crate) struct Script {
     pub(crate) cancelled: Vec<u64>,
     /// While set, nothing is begun and nothing completes.
     pub(crate) held: bool,
+    /// The next request that is cancelled is begun all the same, and nothing behind it.
+    pub(crate) cancel_comes_late: bool,
     /// The completions of a run come in the wrong order, all of them successful.
     pub(crate) breaks_the_contract: bool,
     /// As Linux does when it refuses the last request of a run before it begins any.
@@ -168,14 +170,20 @@ unsafe impl Backend for Scripted {
             std::thread::sleep(timeout);
         }
         let cancelled = std::mem::take(&mut script.cancelled);
+        let mut too_late = None;
+        if script.cancel_comes_late && !cancelled.is_empty() {
+            script.cancel_comes_late = false;
+            too_late = self.staged.front().map(|first| first.id);
+        }
         let (mut before, mut broken) = (None::<Request>, false);
         let mut left = VecDeque::new();
         for request in self.staged.drain(..) {
             let behind = before.is_some_and(|before| before.linked);
             before = Some(request);
             broken &= behind;
-            let was_cancelled = cancelled.contains(&request.id);
-            if script.held && !was_cancelled && !broken {
+            let late = too_late == Some(request.id);
+            let was_cancelled = too_late.is_none() && cancelled.contains(&request.id);
+            if script.held && !late && !was_cancelled && !broken {
                 left.push_back(request);
                 continue;
             }

@@ -171,7 +171,9 @@ impl Workload {
         let on_end = move |error: Option<&Error>| {
             called.set(called.get() + 1);
             if let Some(error) = error {
+                // A sync is poisoned if another one of its file has failed meanwhile.
                 let expected = [
+                    ErrorKind::Poisoned,
                     ErrorKind::Io,
                     ErrorKind::NoSpace,
                     ErrorKind::Cancelled,

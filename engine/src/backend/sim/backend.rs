@@ -252,6 +252,10 @@ unsafe impl Backend for SimBackend {
         Ok(Waker::from(Arc::clone(bell)))
     }
 
+    fn has_real_files(&self) -> bool {
+        false
+    }
+
     fn clock(&self) -> Clock {
         self.disk.lock().clock()
     }
