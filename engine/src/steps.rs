@@ -8,7 +8,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId};
 use crate::intake::{Context, Intake, Panic, Refused, refuse};
-use crate::op::{Operation, Step, Surroundings};
+use crate::op::{Operation, Step};
 use crate::turn::Turn;
 
 /// The steps of one chain, in order.

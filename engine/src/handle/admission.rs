@@ -5,7 +5,6 @@ use crate::callback::{Order, Outcome};
 use crate::error::{Error, ErrorKind};
 use crate::inflight::OpId;
 use crate::intake::{Intake, Panic};
-use crate::op::Surroundings;
 use crate::steps::describe_all;
 
 impl Intake {
