@@ -3,6 +3,7 @@
 
 use crate::config::{BackendChoice, Config, SqPoll};
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lanes;
 use std::time::Duration;
 
 impl Config {
@@ -15,6 +16,9 @@ impl Config {
     /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096` |
     /// | `IOMILL_FIXED_BUFFERS` | `0` or `1` |
     /// | `IOMILL_FIXED_FILES` | a number of slots |
+    /// | `IOMILL_LANES` | `auto` or `off` |
+    /// | `IOMILL_INLINE_CALLS` | `0` or `1` |
+    /// | `IOMILL_PROBE_LANES` | a directory |
     /// | `IOMILL_SQPOLL` | idle time in milliseconds, `IDLE@CPU` to bind it, or `off` |
     ///
     /// # Errors
@@ -60,12 +64,29 @@ impl Config {
                 .ok_or_else(|| wrong("IOMILL_BUFFERS", &text, "COUNTxBYTES, e.g. 64x4096"))?;
             self = self.buffers(count, len_bytes);
         }
-        if let Some(text) = lookup("IOMILL_FIXED_BUFFERS") {
-            self = self.fixed_buffers(match text.as_str() {
-                "0" => false,
-                "1" => true,
-                _ => return Err(wrong("IOMILL_FIXED_BUFFERS", &text, "0 or 1")),
+        let switch = |name: &str| match lookup(name) {
+            None => Ok(None),
+            Some(text) => match text.as_str() {
+                "0" => Ok(Some(false)),
+                "1" => Ok(Some(true)),
+                _ => Err(wrong(name, &text, "0 or 1")),
+            },
+        };
+        if let Some(wanted) = switch("IOMILL_FIXED_BUFFERS")? {
+            self = self.fixed_buffers(wanted);
+        }
+        if let Some(allowed) = switch("IOMILL_INLINE_CALLS")? {
+            self = self.inline_calls(allowed);
+        }
+        if let Some(text) = lookup("IOMILL_LANES") {
+            self = self.lanes(match text.as_str() {
+                "auto" => Lanes::Auto,
+                "off" => Lanes::Off,
+                _ => return Err(wrong("IOMILL_LANES", &text, "auto or off")),
             });
+        }
+        if let Some(directory) = lookup("IOMILL_PROBE_LANES") {
+            self = self.probe_lanes(directory);
         }
         if let Some(text) = lookup("IOMILL_SQPOLL") {
             self = self.sqpoll(sqpoll(&text)?);
@@ -118,12 +139,17 @@ mod tests {
             ("IOMILL_FIXED_BUFFERS", "0"),
             ("IOMILL_FIXED_FILES", "2"),
             ("IOMILL_SQPOLL", "50@1"),
+            ("IOMILL_LANES", "off"),
+            ("IOMILL_INLINE_CALLS", "0"),
+            ("IOMILL_PROBE_LANES", "/data"),
         ])
         .unwrap();
         assert_eq!(config.backend, BackendChoice::Threads);
         assert_eq!((config.depth, config.capacity, config.threads), (7, Some(9), Some(3)));
         assert_eq!((config.buffers, config.fixed_files), (Some((5, 512)), 2));
-        assert!(!config.fixed_buffers);
+        assert!(!config.fixed_buffers && !config.inline_calls);
+        assert!(matches!(config.lanes, Lanes::Off));
+        assert_eq!(config.probe_lanes, Some("/data".into()));
         let idle = Duration::from_millis(50);
         assert_eq!(config.sqpoll, Some(SqPoll { idle, cpu: Some(1) }));
         assert_eq!(with(&[("IOMILL_SQPOLL", "off")]).unwrap().sqpoll, None);
@@ -138,6 +164,8 @@ mod tests {
             ("IOMILL_BUFFERS", "64", "COUNTxBYTES"),
             ("IOMILL_FIXED_BUFFERS", "yes", "0 or 1"),
             ("IOMILL_SQPOLL", "fast", "milliseconds"),
+            ("IOMILL_LANES", "on", "auto or off"),
+            ("IOMILL_INLINE_CALLS", "no", "0 or 1"),
         ] {
             let error = with(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(&format!("{name}={value}")) && error.contains(takes), "{error}");

@@ -3,6 +3,7 @@
 //! file asks for; makes no transfers itself.
 
 use crate::error::{Error, ErrorKind};
+use crate::lanes::FileSystem;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, StatxFlags};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -33,6 +34,7 @@ struct Inner {
     path: PathBuf,
     /// `Some` for a file that is open for direct I/O.
     alignment: Option<DirectAlignment>,
+    file_system: FileSystem,
 }
 
 impl Drop for Inner {
@@ -84,9 +86,13 @@ impl File {
             Error::from_errno("look at", errno.raw_os_error()).with_path(&path)
         };
         let status = rustix::fs::fstat(&fd).map_err(describe)?;
-        if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
-            return Err(Error::from_errno("open", libc::EISDIR).with_path(&path));
-        }
+        let file_system = match FileType::from_raw_mode(status.st_mode) {
+            FileType::Directory => {
+                return Err(Error::from_errno("open", libc::EISDIR).with_path(&path));
+            }
+            FileType::RegularFile => FileSystem::of(fd.as_fd()),
+            _ => FileSystem::Unknown,
+        };
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
         let alignment = flags.contains(OFlags::DIRECT).then(|| direct_alignment(fd.as_fd()));
         let fd = ManuallyDrop::new(fd);
@@ -97,6 +103,7 @@ impl File {
                 poisoned: AtomicBool::new(false),
                 path,
                 alignment,
+                file_system,
             }),
             slot: None,
         })
@@ -130,7 +137,14 @@ impl File {
         Ok(self.len()? == 0)
     }
 
+    /// What it lies on; `Unknown` for what is no regular file.
+    #[inline]
+    pub fn file_system(&self) -> FileSystem {
+        self.inner.file_system
+    }
+
     /// Whether transfers bypass the page cache.
+    #[inline]
     pub fn is_direct(&self) -> bool {
         self.inner.alignment.is_some()
     }

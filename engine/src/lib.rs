@@ -44,6 +44,7 @@ mod settle;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
 pub mod backend;
+mod lanes;
 mod select;
 
 mod clock;
@@ -71,6 +72,9 @@ pub use file::{DirectAlignment, File, OpenOptions};
 pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
+pub use lanes::{
+    FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,
+};
 pub use metadata::{AtomicLimits, FileKind, Metadata};
 pub use metrics::{Metrics, OpMetrics};
 pub use op::{

@@ -21,6 +21,8 @@ pub struct Report {
     pub fixed_buffers: bool,
     /// How many slots for registered files there are.
     pub fixed_files: u32,
+    /// Who chooses between the backend, inline calls and helpers, in a few words.
+    pub lanes: String,
     /// What had to be done without.
     pub fallbacks: Vec<Fallback>,
 }
@@ -28,7 +30,14 @@ pub struct Report {
 impl Report {
     pub(crate) fn new(backend: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { backend, reason, fixed_buffers: false, fixed_files: 0, fallbacks: Vec::new() }
+        Self {
+            backend,
+            reason,
+            fixed_buffers: false,
+            fixed_files: 0,
+            lanes: String::from("off"),
+            fallbacks: Vec::new(),
+        }
     }
 
     pub(crate) fn note(&mut self, what: impl Into<String>, why: impl Into<String>) {
@@ -37,9 +46,9 @@ impl Report {
 }
 
 impl std::fmt::Display for Report {
-    /// One line for the backend, and one for each fallback.
+    /// One line for the backend, one for the lanes, and one for each fallback.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "backend {}: {}", self.backend, self.reason)?;
+        write!(f, "backend {}: {}\nlanes {}", self.backend, self.reason, self.lanes)?;
         for Fallback { what, why } in &self.fallbacks {
             write!(f, "\nwithout {what}: {why}")?;
         }

@@ -146,6 +146,9 @@ impl Engine {
             self.window.leave(1);
             let slot = self.intake.inflight.slot(id);
             slot.with_backend = false;
+            if let Some(counted) = self.intake.metrics.of(slot.request.kind) {
+                counted.lanes.count(raw.lane);
+            }
             let settled = settle(slot, raw.result, now_ns, &mut self.intake.metrics);
             self.finish(id, settled, turn);
         }

@@ -1,6 +1,6 @@
 //! The engine trait: what carries requests to the kernel and completions back. `uring` and
-//! `threads` implement it with the same functions in the same order; `engine` drives one of them
-//! without knowing which.
+//! `threads` implement it with the same functions in the same order, `routed` around either of
+//! them; `engine` drives one of them without knowing which.
 //!
 //! # The contract
 //!
@@ -33,19 +33,25 @@
 //!    completions are to be expected. A request's failure is its completion's result.
 
 mod bell;
+mod beside;
 mod cached;
 mod call;
 mod request;
+mod routed;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod threads;
 mod uring;
+mod watch;
 
+pub(crate) use call::perform;
 pub use request::{Completion, Request, RequestFile, RequestKind};
+pub(crate) use routed::Routed;
 pub(crate) use threads::Threads;
 pub(crate) use uring::Uring;
 
 use crate::error::{Error, ErrorKind};
+use crate::lanes::LaneTable;
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
 use std::time::Duration;
@@ -81,6 +87,18 @@ impl Wait {
             Self::None => Self::None,
             Self::AtLeast(at_least) => Self::For { at_least, timeout: limit },
             Self::For { at_least, timeout } => Self::For { at_least, timeout: timeout.min(limit) },
+        }
+    }
+
+    /// What is left of the wait when `count` completions have come.
+    pub(crate) fn after(self, count: usize) -> Self {
+        let left =
+            |at_least: u32| u32::try_from(count).map_or(0, |count| at_least.saturating_sub(count));
+        match self {
+            _ if left(self.at_least()) == 0 => Self::None,
+            Self::None => Self::None,
+            Self::AtLeast(at_least) => Self::AtLeast(left(at_least)),
+            Self::For { at_least, timeout } => Self::For { at_least: left(at_least), timeout },
         }
     }
 
@@ -144,7 +162,7 @@ pub unsafe trait Backend: std::fmt::Debug {
     fn cancel(&mut self, id: u64) -> bool;
 
     /// What ends an [`enter`](Self::enter) that waits, from any thread and as often as one likes:
-    /// it returns early, the next one if none waits now. Asked for once, before the first `enter`.
+    /// it returns early, the next one if none waits now. Asked for before the first `enter`.
     /// From then on `enter` may be asked to wait also when nothing is in flight.
     ///
     /// # Errors
@@ -153,6 +171,11 @@ pub unsafe trait Backend: std::fmt::Debug {
     fn waker(&mut self) -> Result<Waker, Error> {
         let why = "it has no way to be woken: drive the engine by `tick`";
         Err(Error::refused(ErrorKind::Unsupported, "wake the backend from other threads", why))
+    }
+
+    /// The table by which it chooses between lanes, if it does.
+    fn lanes(&self) -> Option<&LaneTable> {
+        None
     }
 
     /// Begins what is staged, waits, and appends completions.

@@ -9,6 +9,7 @@ mod faults;
 mod futures;
 mod handle;
 mod hostile;
+mod lanes;
 mod operations;
 #[cfg(feature = "sim")]
 mod sim;

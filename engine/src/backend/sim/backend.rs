@@ -9,6 +9,7 @@ use super::model::Model;
 use super::order::{Answer, Flight, Target};
 use crate::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lane;
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,7 +88,8 @@ impl SimBackend {
             if let Some(index) = self.staged.iter().position(|request| request.id == id) {
                 // It had not begun: nobody has heard of it.
                 let request = self.staged.remove(index);
-                completions.push(Completion { id: request.id, result: -libc::ECANCELED });
+                let result = -libc::ECANCELED;
+                completions.push(Completion { id: request.id, result, lane: Lane::Ring });
                 continue;
             }
             let mut model = lock(&self.disk);
@@ -140,7 +142,7 @@ fn complete(request: &Request, answer: Answer) -> Completion {
     // SAFETY: the contract of `stage`: the memory and the descriptor are the backend's until the
     // completion, which the engine sees only after this.
     let result = unsafe { give_back(request, answer) };
-    Completion { id: request.id, result }
+    Completion { id: request.id, result, lane: Lane::Ring }
 }
 
 // SAFETY: a request's memory is touched in `enter` only, when it begins and before its completion

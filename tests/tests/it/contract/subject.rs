@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use iomill_engine::{
-    BackendChoice, Buffer, Completion, Config, Engine, File, Operation, Read, Write,
+    BackendChoice, Buffer, Completion, Config, Engine, File, Lanes, Operation, Read, Write,
 };
 use tempfile::TempDir;
 
-/// A backend and a folder of its own, removed at the end.
+/// A backend, with or without lanes beside it, and a folder of its own, removed at the end.
 pub(crate) struct Subject {
     backend: BackendChoice,
+    lanes: Lanes,
     folder: TempDir,
 }
 
@@ -38,12 +39,23 @@ impl Subject {
     fn new(backend: BackendChoice) -> Subject {
         // The build folder lies on a disk file system, unlike `/tmp` on many machines.
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the test");
-        Subject { backend, folder }
+        Subject { backend, lanes: Lanes::Auto, folder }
+    }
+
+    /// The same backend with these lanes, in another folder.
+    pub(crate) fn with_lanes(&self, lanes: Lanes) -> Subject {
+        Subject { lanes, ..Subject::new(self.backend) }
+    }
+
+    /// Runs a case with lanes and without.
+    pub(crate) fn run(&self, case: fn(&Subject)) {
+        case(self);
+        case(&self.with_lanes(Lanes::Off));
     }
 
     /// A configuration of this backend, the rest as it comes.
     pub(crate) fn config(&self) -> Config {
-        Config::new().backend(self.backend)
+        Config::new().backend(self.backend).lanes(self.lanes.clone())
     }
 
     /// An engine of this backend, the rest as it comes.
