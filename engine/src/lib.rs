@@ -90,6 +90,11 @@ pub use shutdown::ShutdownReport;
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// Compiles and runs the program in the guide to lanes.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/lanes.md")]
+struct LanesGuide;
+
 /// Compiles and runs the programs in the guide.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/threads-and-futures.md")]

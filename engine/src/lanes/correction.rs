@@ -181,7 +181,7 @@ impl Correction {
         if let Some(route) = route {
             state.restart();
             let (inline_ns, backend_ns) = (state.inline.0, state.backend.0);
-            table.observed(plan.cell, route, Reason::Observed { inline_ns, backend_ns });
+            table.put(plan.cell, route, Reason::Observed { inline_ns, backend_ns });
         }
     }
 }

@@ -47,12 +47,6 @@ impl Reason {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cell {
-    route: Route,
-    reason: Reason,
-}
-
 /// Where a cell is in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CellIndex(usize);
@@ -90,7 +84,9 @@ impl CellIndex {
 /// from 16 on, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneTable {
-    cells: Box<[Cell]>,
+    /// Beside the reasons, so that what each request looks at fits into few cache lines.
+    routes: Box<[Route; CELLS]>,
+    reasons: Box<[Reason; CELLS]>,
 }
 
 impl LaneTable {
@@ -106,15 +102,17 @@ impl LaneTable {
 
     /// Everything goes to the backend: to start from.
     pub fn backend_only() -> Self {
-        let cell = Cell { route: Route::Backend, reason: Reason::Caller };
-        Self { cells: vec![cell; CELLS].into_boxed_slice() }
+        Self {
+            routes: Box::new([Route::Backend; CELLS]),
+            reasons: Box::new([Reason::Caller; CELLS]),
+        }
     }
 
     pub(crate) fn from_rules(base: Base) -> Self {
         let mut table = Self::backend_only();
         for (op, file_system, direct, queue) in all() {
             let route = rule(base, op, file_system, direct, queue);
-            *table.cell_mut(op, file_system, direct, queue) = Cell { route, reason: Reason::Rule };
+            table.put(CellIndex::new(op, file_system, direct, queue), route, Reason::Rule);
         }
         table
     }
@@ -139,7 +137,7 @@ impl LaneTable {
         direct: bool,
         queue: QueueLength,
     ) -> Reason {
-        self.cells[CellIndex::new(op, file_system, direct, queue).0].reason
+        self.reasons[CellIndex::new(op, file_system, direct, queue).0]
     }
 
     /// Sets the route of one cell.
@@ -151,7 +149,7 @@ impl LaneTable {
         queue: QueueLength,
         route: Route,
     ) {
-        *self.cell_mut(op, file_system, direct, queue) = Cell { route, reason: Reason::Caller };
+        self.put(CellIndex::new(op, file_system, direct, queue), route, Reason::Caller);
     }
 
     /// Sets the route of an operation wherever and however it is done.
@@ -163,12 +161,13 @@ impl LaneTable {
 
     #[inline]
     pub(crate) fn route_at(&self, index: CellIndex) -> Route {
-        self.cells[index.0].route
+        self.routes[index.0]
     }
 
-    /// What was observed decides.
-    pub(crate) fn observed(&mut self, index: CellIndex, route: Route, reason: Reason) {
-        self.cells[index.0] = Cell { route, reason };
+    /// Sets the route of one cell for this reason.
+    pub(super) fn put(&mut self, index: CellIndex, route: Route, reason: Reason) {
+        self.routes[index.0] = route;
+        self.reasons[index.0] = reason;
     }
 
     /// What a probe measured decides. Units: nanoseconds per request.
@@ -176,60 +175,55 @@ impl LaneTable {
         for figure in &figures.measured {
             let backend_ns = figure.backend_ns;
             for queue in figure.queues {
-                let cell = self.cell_mut(figure.op, figures.file_system, false, *queue);
-                cell.reason = Reason::Probed { inline_ns: figure.inline_ns, backend_ns };
+                let index = CellIndex::new(figure.op, figures.file_system, false, *queue);
+                let old = self.route_at(index);
+                let reason = Reason::Probed { inline_ns: figure.inline_ns, backend_ns };
                 // A tenth is noise.
                 let inline_wins = u64::from(figure.inline_ns) * 11 < u64::from(backend_ns) * 10;
                 let backend_wins = u64::from(backend_ns) * 11 < u64::from(figure.inline_ns) * 10;
-                cell.route = match (inline_wins, backend_wins) {
+                let route = match (inline_wins, backend_wins) {
+                    (true, _) if old.may_be_inline() => old,
                     // A read that the cache does not have must not block those behind it.
-                    (true, _) if figure.op == LaneOp::Read && !cell.route.may_be_inline() => {
-                        Route::IfCached
-                    }
-                    (true, _) if cell.route.may_be_inline() => cell.route,
+                    (true, _) if figure.op == LaneOp::Read => Route::IfCached,
                     (true, _) => Route::Inline,
                     (_, true) => Route::Backend,
-                    _ => cell.route,
+                    _ => old,
                 };
+                self.put(index, route, reason);
             }
         }
     }
 
     /// Takes every inline call out.
     pub(crate) fn forbid_inline(&mut self) {
-        for cell in self.cells.iter_mut().filter(|cell| cell.route.may_be_inline()) {
-            *cell = Cell { route: Route::Backend, reason: Reason::Forbidden };
+        for index in CellIndex::all() {
+            if self.route_at(index).may_be_inline() {
+                self.put(index, Route::Backend, Reason::Forbidden);
+            }
         }
     }
 
     /// Sends what the ring cannot do to helpers instead.
     pub(crate) fn avoid_ring(&mut self, op: LaneOp) {
         for (_, file_system, direct, queue) in all().filter(|cell| cell.0 == op) {
-            let cell = self.cell_mut(op, file_system, direct, queue);
-            *cell = Cell { route: Route::Helpers, reason: Reason::Missing };
+            let index = CellIndex::new(op, file_system, direct, queue);
+            self.put(index, Route::Helpers, Reason::Missing);
         }
     }
 
     /// Sends what was for helpers to the backend.
     pub(crate) fn without_helpers(&mut self) {
-        for cell in self.cells.iter_mut().filter(|cell| cell.route == Route::Helpers) {
-            cell.route = Route::Backend;
+        for route in self.routes.iter_mut().filter(|route| **route == Route::Helpers) {
+            *route = Route::Backend;
         }
     }
 
-    fn cell_mut(
-        &mut self,
-        op: LaneOp,
-        file_system: FileSystem,
-        direct: bool,
-        queue: QueueLength,
-    ) -> &mut Cell {
-        &mut self.cells[CellIndex::new(op, file_system, direct, queue).0]
-    }
-
-    fn row(&self, op: LaneOp, file_system: FileSystem, direct: bool) -> &[Cell] {
-        let start = CellIndex::new(op, file_system, direct, QueueLength::One).0;
-        &self.cells[start..start + QueueLength::ALL.len()]
+    /// The cells of one row.
+    fn row(&self, op: LaneOp, file_system: FileSystem, direct: bool) -> [(Route, Reason); 4] {
+        QueueLength::ALL.map(|queue| {
+            let index = CellIndex::new(op, file_system, direct, queue).0;
+            (self.routes[index], self.reasons[index])
+        })
     }
 }
 
@@ -259,7 +253,7 @@ impl fmt::Display for LaneTable {
         write_line(f, &head)?;
         for (op, file_system, direct) in rows().filter(|(op, ..)| *op != LaneOp::Nop) {
             let row = self.row(op, file_system, direct);
-            let why = why(row);
+            let why = why(&row);
             let access = match (op.is_transfer(), direct) {
                 (false, _) => "",
                 (true, false) => "buffered",
@@ -270,8 +264,7 @@ impl fmt::Display for LaneTable {
             } else {
                 file_system.name()
             };
-            let routes: Vec<&str> = row.iter().map(|cell| cell.route.name()).collect();
-            let [one, few, some, many] = routes[..] else { continue };
+            let [one, few, some, many] = row.map(|(route, _)| route.name());
             write_line(f, &[op.name(), files, access, one, few, some, many, &why])?;
         }
         Ok(())
@@ -284,10 +277,10 @@ fn write_line(f: &mut fmt::Formatter<'_>, words: &[&str; 8]) -> fmt::Result {
 }
 
 /// The reasons of a row, each once, with the figures.
-fn why(row: &[Cell]) -> String {
+fn why(row: &[(Route, Reason); 4]) -> String {
     let mut words: Vec<String> = Vec::new();
-    for (cell, queue) in row.iter().zip(["1", "2-3", "4-15", "16-"]) {
-        let word = match (cell.reason, cell.reason.figures()) {
+    for ((_, reason), queue) in row.iter().zip(["1", "2-3", "4-15", "16-"]) {
+        let word = match (reason, reason.figures()) {
             (_, Some((how, inline_ns, backend_ns))) => {
                 format!("{how} at {queue}: inline {inline_ns} ns, backend {backend_ns} ns")
             }
@@ -359,7 +352,7 @@ mod tests {
     fn a_table_without_inline_calls_has_none_and_says_so() {
         let mut table = LaneTable::for_threads();
         table.forbid_inline();
-        assert!(table.cells.iter().all(|cell| !cell.route.may_be_inline()));
+        assert!(table.routes.iter().all(|route| !route.may_be_inline()));
         let text = table.to_string();
         assert!(text.contains("inline calls are forbidden"), "{text}");
     }
@@ -370,7 +363,7 @@ mod tests {
         let write = (LaneOp::Write, FileSystem::Ext4, false);
         let index = CellIndex::new(write.0, write.1, write.2, QueueLength::Few);
         let reason = Reason::Observed { inline_ns: 900_000, backend_ns: 7 };
-        table.observed(index, Route::Backend, reason);
+        table.put(index, Route::Backend, reason);
         table.set(write.0, write.1, write.2, QueueLength::Many, Route::Helpers);
         let text = table.to_string();
         let line = text.lines().find(|line| line.starts_with("write          ext4     buffered"));
