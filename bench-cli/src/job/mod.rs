@@ -125,8 +125,8 @@ impl JobSpec {
         self.direct.unwrap_or_else(|| self.buffered == Some(false))
     }
 
-    /// Who chooses the lanes: nobody for a job that asks for io_uring, which would otherwise measure
-    /// something else.
+    /// Who chooses the lanes: nobody for a job that asks for io_uring, which would otherwise
+    /// measure something else.
     pub(crate) fn lane_choice(&self) -> LaneChoice {
         self.lanes.unwrap_or(match self.ioengine {
             IoEngine::IoUring => LaneChoice::Off,

@@ -92,8 +92,8 @@ impl<B: Backend> Routed<B> {
             _ if request.kind == RequestKind::Nop => false,
             Route::Backend => true,
             Route::IfCached => self.is_worth_trying(request),
-            Route::Inline | Route::IfAwaited => self.resolved(request).is_some(),
-            Route::Helpers => self.resolved(request).is_some() && self.have_helpers(),
+            Route::Inline | Route::IfAwaited => self.file_is_known(request),
+            Route::Helpers => self.file_is_known(request) && self.have_helpers(),
         };
         if possible { route } else { Route::Backend }
     }
@@ -120,6 +120,13 @@ impl<B: Backend> Routed<B> {
         self.cached_files.of(fd).is_worth_trying()
     }
 
+    /// Whether the request names no slot, or one whose descriptor is known.
+    #[inline]
+    fn file_is_known(&self, request: &Request) -> bool {
+        let RequestFile::Slot(slot) = request.file else { return true };
+        self.slots.get(slot as usize).is_some_and(|fd| *fd >= 0)
+    }
+
     /// The request with a descriptor in the place of a slot, which only the ring understands.
     #[inline]
     fn resolved(&self, request: &Request) -> Option<Request> {
@@ -140,15 +147,18 @@ impl<B: Backend> Routed<B> {
 
     /// Keeps a request beside the other backend.
     fn keep(&mut self, request: &Request, route: Route) {
-        let resolved = self.resolved(request).unwrap_or(*request);
-        match (route, &mut self.helpers) {
-            (Route::Helpers, Some(helpers)) => {
+        if route != Route::Helpers {
+            // As it came: what the cache does not have goes on to the other backend.
+            self.here.push((*request, route));
+            return;
+        }
+        match (self.resolved(request), &mut self.helpers) {
+            (Some(resolved), Some(helpers)) => {
                 // SAFETY: the caller of `stage` vouches for the file and the memory; a slot's file
                 // is open as long as the slot is filled.
                 unsafe { helpers.stage(&resolved) };
             }
-            // As it came: what the cache does not have goes on to the other backend.
-            _ => self.here.push((*request, route)),
+            _ => unreachable!("`passable` has seen that both are there"),
         }
     }
 
