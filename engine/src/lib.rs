@@ -48,6 +48,7 @@ mod steps;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
 pub mod backend;
+mod lanes;
 mod select;
 
 mod clock;
@@ -79,6 +80,9 @@ pub use file::{DirectAlignment, File, OpenOptions};
 pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
+pub use lanes::{
+    FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,
+};
 pub use metadata::{AtomicLimits, FileKind, Metadata};
 pub use metrics::{Metrics, OpMetrics};
 pub use op::{
@@ -94,6 +98,11 @@ pub use shutdown::ShutdownReport;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the program in the guide to lanes.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/lanes.md")]
+struct LanesGuide;
 
 /// Compiles and runs the programs in the guide.
 #[cfg(doctest)]
