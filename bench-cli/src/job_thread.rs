@@ -100,6 +100,7 @@ impl<'a> JobThread<'a> {
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(TIMER_SLACK_NS));
         }
         let regions: Vec<Region> = targets.iter().map(|target| target.region).collect();
+        spec.check_memory(&regions)?;
         let region_bytes = regions.iter().map(|region| region.len_bytes).sum();
         let lanes = LaneState::new(spec, files.clone(), &regions, seed, flow);
         let amount_bytes = spec.amount_bytes(region_bytes);
@@ -184,7 +185,10 @@ impl<'a> JobThread<'a> {
             self.lanes.set_amount(None, None);
             while self.is_busy() && self.tick()? < end {}
             self.lanes.forget_counts();
-            self.set_amount();
+            // What is in flight now will complete inside the measurement and counts there.
+            let (in_flight, (_, largest)) =
+                (u64::from(self.engine.in_flight()), self.spec.block_bounds());
+            self.set_amount_less(in_flight * largest);
         }
         self.engine.reset_metrics();
         self.batches = Batches::default();
@@ -192,9 +196,14 @@ impl<'a> JobThread<'a> {
     }
 
     fn set_amount(&self) {
+        self.set_amount_less(0);
+    }
+
+    fn set_amount_less(&self, done_bytes: u64) {
         let requests = (self.spec.number_ios > 0).then_some(self.spec.number_ios);
         // With --verify_only there is nothing but the check.
         let amount_bytes = if self.spec.verify.only { Some(0) } else { self.amount_bytes };
+        let amount_bytes = amount_bytes.map(|bytes| bytes.saturating_sub(done_bytes));
         self.lanes.set_amount(amount_bytes, requests);
     }
 
@@ -241,14 +250,11 @@ impl<'a> JobThread<'a> {
     fn measure(&mut self, window: &mut Window) -> Result<(), Failure> {
         while self.is_busy() {
             let now = self.tick()?;
+            if window.is_due(now) {
+                window.sample(now, self.lanes.counts(), self.engine.metrics())?;
+            }
             if window.is_late(now) {
                 self.lanes.stop();
-            }
-            if window.is_due(now) {
-                let metrics = self.engine.metrics();
-                if window.sample(now, self.lanes.counts(), metrics)? {
-                    self.lanes.stop();
-                }
             }
             if let Some(limit) = self.spec.max_latency {
                 window.check_latency(limit, self.engine.metrics())?;

@@ -1,7 +1,8 @@
 //! The measured time of a job and what is sampled in it.
 //!
 //! Owns samples of bandwidth and IOPS, the lower limits of rates, the search for a steady state,
-//! and the time that each phase took. It runs nothing. Called by `job_thread` once per tick at most.
+//! and the time that each phase took. It runs nothing. Called by `job_thread`, at most once per
+//! tick.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Window {
     start: Instant,
+    /// Whether a steady state was reached, which ends the job.
+    is_steady: bool,
     /// When the job has to end.
     deadline: Option<Instant>,
     phase: Phase,
@@ -101,6 +104,7 @@ impl Window {
         });
         Window {
             start,
+            is_steady: false,
             deadline: spec.runtime.map(|runtime| start + runtime),
             phase: Phase::Work,
             phase_start: start,
@@ -122,7 +126,8 @@ impl Window {
     #[inline]
     pub(crate) fn is_late(&self, now: Instant) -> bool {
         // What was written is checked to the end: fio's runtime is for the work alone, too.
-        self.phase == Phase::Work && self.deadline.is_some_and(|deadline| now >= deadline)
+        self.phase == Phase::Work
+            && (self.is_steady || self.deadline.is_some_and(|deadline| now >= deadline))
     }
 
     /// Whether a sample may be due.
@@ -149,7 +154,7 @@ impl Window {
         self.phase_start = now;
     }
 
-    /// Takes the samples that are due; answers whether the job has reached a steady state.
+    /// Takes the samples that are due.
     ///
     /// # Errors
     ///
@@ -159,7 +164,7 @@ impl Window {
         now: Instant,
         counts: Counts,
         metrics: &Metrics,
-    ) -> Result<bool, Failure> {
+    ) -> Result<(), Failure> {
         if let Some(passed) = self.regular.passed(now) {
             let done = self.regular.renew(now, counts);
             for (index, (bytes, count)) in done.into_iter().enumerate() {
@@ -173,7 +178,8 @@ impl Window {
         if self.phase == Phase::Work {
             self.check_limits(now, counts)?;
         }
-        Ok(self.look_for_steadiness(now, counts, metrics))
+        self.is_steady |= self.look_for_steadiness(now, counts, metrics);
+        Ok(())
     }
 
     fn check_limits(&mut self, now: Instant, counts: Counts) -> Result<(), Failure> {

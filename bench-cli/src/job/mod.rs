@@ -27,8 +27,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::options::value;
-use crate::workload::{Direction, Distribution};
+use crate::verify::Verifier;
+use crate::workload::{Direction, Distribution, Region};
 
 /// The seed of every run unless the options say otherwise.
 const SEED_DEFAULT: u64 = 0x10_4111;
@@ -287,6 +289,18 @@ impl JobSpec {
     pub(crate) fn verifies_writes(&self) -> bool {
         let wanted = self.verify.do_verify || self.verify.backlog > 0;
         self.verify.kind.is_some() && self.rw.writes() && wanted
+    }
+
+    /// Refuses files that are too large to remember what was written to them.
+    ///
+    /// # Errors
+    ///
+    /// A usage error with both numbers.
+    pub(crate) fn check_memory(&self, regions: &[Region]) -> Result<(), Error> {
+        match memory::refusal_to_remember(Verifier::memory_bytes(self, regions)) {
+            Some(refusal) => Err(Error::Usage(refusal)),
+            None => Ok(()),
+        }
     }
 
     /// Whether the reads of the job are checked as they come.

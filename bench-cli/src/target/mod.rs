@@ -24,9 +24,6 @@ use crate::workload::{Random, Region};
 use iomill_engine::ErrorKind;
 use layout::Layout;
 
-/// How large the region of `fill_device` is in a new file: more than any disk has. 4 PiB.
-const FILL_LEN_BYTES: u64 = 1 << 52;
-
 /// A file that is ready to run on.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -205,7 +202,7 @@ impl Wanted<'_> {
                  the path, or leave --filename out and give --size to read a temporary file",
             )));
         }
-        let full = if spec.files.fill_device { Some(FILL_LEN_BYTES) } else { None };
+        let full = if spec.files.fill_device { room_bytes(self.path) } else { None };
         let Some(size_bytes) = self.size_bytes(0).or(full).filter(|bytes| *bytes > 0) else {
             return Err(Error::usage(format!(
                 "'{shown}' does not exist; give --size (e.g. --size=1g) to have it created, or \
@@ -239,6 +236,15 @@ impl Wanted<'_> {
             Err(error) => Err(cannot(&format!("lay out {len_bytes} bytes of"), path, &error)),
         }
     }
+}
+
+/// How much `fill_device` can write to a new file: all that is free, and some more so that the end
+/// is reached.
+fn room_bytes(path: &Path) -> Option<u64> {
+    const MORE_BYTES: u64 = 64 << 20;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let status = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
+    Some(status.f_bavail.saturating_mul(status.f_frsize).saturating_add(MORE_BYTES))
 }
 
 /// A block device's `stat` says 0; its end is found by seeking.

@@ -34,7 +34,8 @@ pub(crate) struct Verifier {
 #[derive(Debug)]
 struct Written {
     first_byte: u64,
-    /// The generation of each unit; 0 where this job has not written. Empty if it never writes.
+    /// The generation of each unit; 0 where this job has not written. Empty if it does not check
+    /// what it writes.
     generations: Vec<u32>,
 }
 
@@ -93,13 +94,22 @@ impl fmt::Display for Problem {
 }
 
 impl Verifier {
+    /// The memory that a job needs to remember what it wrote to files with these regions.
+    pub(crate) fn memory_bytes(spec: &JobSpec, regions: &[Region]) -> u64 {
+        if spec.verify.kind.is_none() || !spec.verifies_writes() || spec.verify.only {
+            return 0;
+        }
+        let units = regions.iter().map(|region| region.len_bytes.div_ceil(spec.verify_unit()));
+        units.sum::<u64>().saturating_mul(size_of::<u32>() as u64)
+    }
+
     /// What a job needs, or `None` if it verifies nothing.
     pub(crate) fn new(spec: &JobSpec, regions: &[Region], seed: u64) -> Option<Verifier> {
         let kind = spec.verify.kind?;
         let unit_bytes = spec.verify_unit();
-        let writes = spec.rw.writes() && !spec.verify.only;
+        let remembers = spec.verifies_writes() && !spec.verify.only;
         let files = regions.iter().map(|region| {
-            let units = if writes { region.len_bytes.div_ceil(unit_bytes) } else { 0 };
+            let units = if remembers { region.len_bytes.div_ceil(unit_bytes) } else { 0 };
             let units = usize::try_from(units).unwrap_or(usize::MAX);
             Written { first_byte: region.first_byte, generations: vec![0; units] }
         });

@@ -105,7 +105,7 @@ impl Workload {
     }
 
     /// The next request in this direction, of at most `len_bytes_max`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self, direction: Direction, len_bytes_max: u64) -> Block {
         let wanted = self.sizes[direction as usize].draw(&mut self.random).min(len_bytes_max);
         let file = match self.places.len() {

@@ -146,7 +146,7 @@ impl Place {
     }
 
     /// Offset and length of the next block, which is no longer than `wanted`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(
         &mut self,
         direction: Direction,

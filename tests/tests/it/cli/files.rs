@@ -217,6 +217,18 @@ fn full_disk_is_one_clear_line() {
 }
 
 #[test]
+fn full_disk_is_the_end_that_fill_device_wants() {
+    let place = Place::new();
+    let Some(command) = on_a_small_disk(&place, "\"$@\"") else { return };
+    let job = ["--rw=write", "--fill_device", "--bs=64k", "--directory=small"];
+    let said = place.run_by(command, &[&job[..], &["--output-format=json"]].concat());
+    let report = said.json();
+    let written = report["jobs"][0]["write"]["io_bytes"].as_u64().expect("a count");
+    assert!((1 << 19..=1 << 20).contains(&written), "{written} bytes on a disk of 1 MiB");
+    assert_eq!(report["jobs"][0]["error"], 0);
+}
+
+#[test]
 fn disk_that_fills_during_the_job_still_gives_a_report() {
     let place = Place::new();
     let script = "head -c 65536 /dev/zero > small/data && \"$@\"";
