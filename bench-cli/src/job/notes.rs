@@ -34,3 +34,22 @@ impl JobSpec {
         notes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::options::{Settings, find};
+
+    #[test]
+    fn what_is_written_by_nobody_needs_no_sync() {
+        let mut settings = Settings::default();
+        for (name, text) in
+            [("rw", "read"), ("verify_backlog", "4"), ("random_distribution", "zipf")]
+        {
+            find(name).expect("known").apply(&mut settings, text).expect("valid");
+        }
+        let notes = settings.job.notes();
+        let words = ["--verify_backlog has no effect", "--random_distribution has no effect"];
+        assert!(words.iter().all(|word| notes.iter().any(|note| note.starts_with(word))));
+        assert_eq!(notes.len(), 2, "{notes:?}");
+    }
+}

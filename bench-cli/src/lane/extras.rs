@@ -129,3 +129,59 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3)
         .unwrap_or_else(|_| unreachable!("the bounds are constants that the histogram accepts"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Settings, find};
+
+    fn extras(options: &[(&str, &str)]) -> (JobSpec, Box<Extras>) {
+        let mut settings = Settings::default();
+        for (name, text) in options {
+            find(name).expect("known").apply(&mut settings, text).expect("valid");
+        }
+        let region = Region { first_byte: 0, len_bytes: 1 << 20 };
+        let extras = Extras::new(&settings.job, &[region], None).expect("it verifies");
+        (settings.job, extras)
+    }
+
+    fn block(offset: u64, len_bytes: u32) -> Block {
+        Block { direction: Direction::Write, file: 0, offset, len_bytes }
+    }
+
+    #[test]
+    fn blocks_overlap_that_share_a_byte_of_a_file() {
+        let (_, extras) = extras(&[("rw", "write"), ("verify", "crc32c")]);
+        extras.in_flight.borrow_mut().push(block(8192, 4096));
+        for (other, expected) in [
+            (block(8192, 4096), true),
+            (block(4096, 4097), true),
+            (block(12_287, 1), true),
+            (block(4096, 4096), false),
+            (block(12_288, 4096), false),
+            (Block { file: 1, ..block(8192, 4096) }, false),
+        ] {
+            assert_eq!(extras.overlaps(&other), expected, "{other:?}");
+        }
+        extras.landed(&block(8192, 4096));
+        assert!(!extras.overlaps(&block(8192, 4096)));
+    }
+
+    #[test]
+    fn the_backlog_is_checked_when_it_is_full_but_for_what_is_written_anew() {
+        let options = [("rw", "write"), ("verify", "crc32c"), ("verify_backlog", "3")];
+        let (spec, extras) = extras(&options);
+        for index in 0..2 {
+            extras.remember(block(index * 4096, 4096), &spec);
+        }
+        assert_eq!(extras.next_of_backlog(), None, "not yet");
+        extras.remember(block(8192, 4096), &spec);
+        extras.in_flight.borrow_mut().push(block(4096, 4096));
+        let mut offsets = Vec::new();
+        while let Some(block) = extras.next_of_backlog() {
+            assert_eq!(block.direction, Direction::Read);
+            offsets.push(block.offset);
+        }
+        assert_eq!(offsets, [0, 8192]);
+    }
+}
