@@ -182,9 +182,8 @@ impl Place {
         let after = self.follows[direction as usize];
         let start = match self.skip_bytes {
             0 => Some(after),
-            // The first block of all has none before it.
-            skip if skip > 0 && after == 0 => Some(0),
-            skip if skip < 0 && after == 0 => end.checked_add_signed(skip),
+            // The first block of all has none before it: as in fio, backwards too.
+            _ if after == 0 => Some(0),
             skip => after.checked_add_signed(skip),
         };
         let fits = |start: &u64| end.saturating_sub(*start) >= self.smallest;
