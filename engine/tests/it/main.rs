@@ -27,7 +27,10 @@ mod sim;
 mod sim_behaviour;
 #[cfg(feature = "sim")]
 mod sim_chains;
+#[cfg(feature = "sim")]
 mod sim_crash;
+#[cfg(feature = "sim")]
+mod sim_crash_chains;
 #[cfg(feature = "sim")]
 mod sim_oracle;
 #[cfg(feature = "sim")]
