@@ -58,7 +58,7 @@ fn sequential_reads_and_writes_have_positions_of_their_own() {
 
 #[test]
 fn holes_are_skipped_forwards_and_backwards() {
-    // The order of fio 3.33, read off its --debug=io; at the end fio stops or wraps, and this wraps.
+    // The order of fio 3.33, read off its --debug=io; at the end fio stops or wraps, we wrap.
     let forwards = offsets(&[("rw", "read:8k")], 5);
     assert_eq!(forwards, [0, 3, 6, 9, 0].map(|block| 8192 + block * 4096));
     let backwards = offsets(&[("rw", "read:-8k")], 10);
