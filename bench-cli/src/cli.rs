@@ -101,6 +101,7 @@ fn argument(option: &'static OptionDef) -> Arg {
         Setting::Bool(_) => {
             argument.num_args(0..=1).require_equals(true).default_missing_value("1")
         }
+        Setting::Name(_) => argument.num_args(0..=1).require_equals(true).default_missing_value(""),
         _ => argument.num_args(1).allow_hyphen_values(false),
     }
 }
@@ -177,7 +178,7 @@ fn example(argument: &str) -> String {
         Setting::Bool(_) => "1",
         Setting::Choice(words, _) => words[0],
         Setting::Percentiles(_) => "50:99",
-        Setting::Text(_) => "x",
+        Setting::Text(_) | Setting::Name(_) => "x",
     });
     format!("--{name}={}", value.unwrap_or("x"))
 }

@@ -17,13 +17,14 @@ use crate::interrupt::Interrupt;
 use crate::job::{IoEngine, JobSpec};
 use crate::lane::{self, LaneFailure, LaneState};
 use crate::notice;
-use crate::progress::{Counts, JobProgress};
-use crate::stats::{DepthMap, Direction, Failure, JobStats, Samples, millis};
+use crate::progress::JobProgress;
+use crate::recorder::{self, Recorded, Recorder};
+use crate::stats::{DepthMap, Direction, Failure, JobStats, Overhead};
 use crate::target::{self, Target};
 use crate::workload::{Random, Workload};
 
-/// fio's `bwavgtime`: the time between two samples of bandwidth and IOPS.
-const SAMPLE_PERIOD: Duration = Duration::from_millis(500);
+/// The engine reads the clock twice in a tick, this file once.
+const CLOCK_READS_PER_TICK: u64 = 3;
 
 /// The slots for registered files; a job has one file.
 const FILE_SLOT_COUNT: u32 = 1;
@@ -45,6 +46,8 @@ pub(crate) struct JobThread<'a> {
     lanes: Rc<LaneState>,
     block_count: Option<u64>,
     batches: Batches,
+    recorder: Recorder,
+    tick_count: u64,
 }
 
 /// Sizes of batches and depths at which requests were issued.
@@ -102,8 +105,18 @@ impl<'a> JobThread<'a> {
             }
             lane::start(&mut engine, Rc::clone(&lanes), file.clone(), buffer).map_err(refused)?;
         }
-        let batches = Batches::default();
-        Ok(JobThread { spec, progress, interrupt, engine, file, lanes, block_count, batches })
+        Ok(JobThread {
+            spec,
+            progress,
+            interrupt,
+            engine,
+            file,
+            lanes,
+            block_count,
+            batches: Batches::default(),
+            recorder: Recorder::new(spec, job_index)?,
+            tick_count: 0,
+        })
     }
 
     /// How the engine runs: one line per fact and per fallback.
@@ -123,9 +136,10 @@ impl<'a> JobThread<'a> {
     pub(crate) fn run(mut self) -> JobStats {
         let thread_start = Instant::now();
         let mut failure = self.ramp(thread_start).err();
-        let mut window = Window::open();
+        let window = Window::open();
+        self.recorder.begin(window.start);
         if failure.is_none() {
-            failure = self.measure(&mut window).err();
+            failure = self.measure(&window).err();
         }
         if failure.is_none() && self.spec.end_fsync && self.spec.rw.writes() {
             failure = self.end_fsync().err();
@@ -133,7 +147,8 @@ impl<'a> JobThread<'a> {
         let now = Instant::now();
         self.progress.finish();
         let failure = failure.or_else(|| self.lanes.take_failure().map(|why| self.failure(why)));
-        let stats = self.stats(&window, now, now - thread_start, failure);
+        let recorded = self.recorder.finish(now, self.engine.metrics());
+        let stats = self.stats(&window, recorded, now, now - thread_start, failure);
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {
             notice::line(&format!("bench-cli: warning: {} requests never came back", left.leaked));
@@ -157,18 +172,19 @@ impl<'a> JobThread<'a> {
         }
         self.engine.reset_metrics();
         self.batches = Batches::default();
+        self.tick_count = 0;
         Ok(())
     }
 
     /// Runs until the amount is done or the time is over, and winds down.
-    fn measure(&mut self, window: &mut Window) -> Result<(), Failure> {
+    fn measure(&mut self, window: &Window) -> Result<(), Failure> {
         let deadline = self.spec.runtime.map(|runtime| window.start + runtime);
         while self.engine.in_flight() > 0 {
             let now = self.tick()?;
             if deadline.is_some_and(|deadline| now >= deadline) {
                 self.lanes.stop();
             }
-            window.sample(now, self.lanes.counts());
+            self.recorder.tick(now, self.engine.metrics());
         }
         Ok(())
     }
@@ -181,6 +197,7 @@ impl<'a> JobThread<'a> {
         self.batches.level.record_level(depth, u64::from(tick.submitted));
         self.batches.submit.record_batch(tick.submitted);
         self.batches.complete.record_batch(tick.completed);
+        self.tick_count += 1;
         self.progress.publish(self.lanes.counts());
         if self.interrupt.is_raised() {
             self.lanes.stop();
@@ -217,26 +234,26 @@ impl<'a> JobThread<'a> {
     fn stats(
         &self,
         window: &Window,
+        recorded: Recorded,
         end: Instant,
         elapsed: Duration,
         failure: Option<Failure>,
     ) -> JobStats {
         let metrics: &Metrics = self.engine.metrics();
         let runtime = end - window.start;
-        let direction = |op: &OpMetrics, bw_kib, iops| Direction {
+        let direction = |op: &OpMetrics, at: Option<usize>| Direction {
             io_count: op.completed,
             bytes: op.bytes,
             short_count: op.short_transfers,
             latency_ns: op.latency_ns.clone(),
             runtime,
-            bw_kib,
-            iops,
+            bw_kib: at.map(|at| recorded.bw_kib[at]).unwrap_or_default(),
+            iops: at.map(|at| recorded.iops[at]).unwrap_or_default(),
         };
-        let unsampled = Samples::default();
         JobStats {
-            read: direction(&metrics.read, window.read_bw_kib, window.read_iops),
-            write: direction(&metrics.write, window.write_bw_kib, window.write_iops),
-            sync: direction(&metrics.sync, unsampled, unsampled),
+            read: direction(&metrics.read, Some(0)),
+            write: direction(&metrics.write, Some(1)),
+            sync: direction(&metrics.sync, None),
             depth_level: self.batches.level,
             batch_submit: self.batches.submit,
             batch_complete: self.batches.complete,
@@ -247,64 +264,30 @@ impl<'a> JobThread<'a> {
             enter_count: metrics.enters,
             batch_count: metrics.batches,
             retry_count: metrics.read.retries + metrics.write.retries + metrics.sync.retries,
+            series: recorded.series,
+            overhead: Overhead {
+                clock_read_count: self.tick_count * CLOCK_READS_PER_TICK,
+                clock_read_ns: recorder::clock_read_ns(),
+                sampling: recorded.sampling,
+            },
             engine_lines: self.engine_lines(),
             failure,
         }
     }
 }
 
-/// The measured time and what is sampled in it.
+/// The measured time: when it began, and what CPU had been used by then.
 #[derive(Debug)]
 struct Window {
     start: Instant,
     thread_cpu: CpuUse,
     process_cpu: CpuUse,
-    sampled_at: Instant,
-    sampled: Counts,
-    read_bw_kib: Samples,
-    read_iops: Samples,
-    write_bw_kib: Samples,
-    write_iops: Samples,
 }
 
 impl Window {
     fn open() -> Window {
-        let start = Instant::now();
-        Window {
-            start,
-            thread_cpu: CpuUse::of_thread(),
-            process_cpu: CpuUse::of_process(),
-            sampled_at: start,
-            sampled: Counts::default(),
-            read_bw_kib: Samples::default(),
-            read_iops: Samples::default(),
-            write_bw_kib: Samples::default(),
-            write_iops: Samples::default(),
-        }
-    }
-
-    /// Takes a sample if one is due.
-    #[inline]
-    fn sample(&mut self, now: Instant, counts: Counts) {
-        let period = now - self.sampled_at;
-        if period >= SAMPLE_PERIOD {
-            self.take_sample(now, period, counts);
-        }
-    }
-
-    fn take_sample(&mut self, now: Instant, period: Duration, counts: Counts) {
-        let rate = |now: u64, before: u64| (now - before) * 1000 / millis(period);
-        let before = self.sampled;
-        if counts.read_count > 0 {
-            self.read_bw_kib.push(rate(counts.read_bytes, before.read_bytes) / 1024);
-            self.read_iops.push(rate(counts.read_count, before.read_count));
-        }
-        if counts.write_count > 0 {
-            self.write_bw_kib.push(rate(counts.write_bytes, before.write_bytes) / 1024);
-            self.write_iops.push(rate(counts.write_count, before.write_count));
-        }
-        self.sampled = counts;
-        self.sampled_at = now;
+        let (thread_cpu, process_cpu) = (CpuUse::of_thread(), CpuUse::of_process());
+        Window { start: Instant::now(), thread_cpu, process_cpu }
     }
 }
 

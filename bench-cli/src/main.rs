@@ -11,16 +11,20 @@
 mod cli;
 mod cpu;
 mod demo;
+mod disk;
 mod error;
 mod interrupt;
 mod job;
 mod job_thread;
 mod lane;
+mod logs;
 mod notice;
 mod options;
 mod progress;
+mod recorder;
 mod report;
 mod runner;
+mod start_at;
 mod stats;
 mod target;
 mod workload;
@@ -71,11 +75,11 @@ fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Err
     let output = Output::open(settings.run.output.as_deref(), &paths, &report_file)?;
     let result = run(&settings, &created, &interrupt);
     created.remove_all();
-    let (jobs, started) = result?;
+    let Outcome { jobs, started, disks } = result?;
 
     let failures: Vec<String> =
         jobs.iter().filter_map(|job| Some(job.failure.as_ref()?.message.clone())).collect();
-    let report = Report::new(spec, job_options(&given), jobs, started);
+    let report = Report::new(spec, job_options(&given), jobs, started).with_disks(disks);
     let mut text = Vec::new();
     report
         .write(settings.run.format, &mut text)
@@ -111,7 +115,7 @@ fn run(
     settings: &Settings,
     created: &CreatedFiles,
     interrupt: &Interrupt,
-) -> Result<(Vec<stats::JobStats>, SystemTime), Error> {
+) -> Result<Outcome, Error> {
     let spec = &settings.job;
     let mut targets = (0..file_count(spec))
         .map(|index| Target::prepare(spec, index, created, interrupt))
@@ -122,8 +126,20 @@ fn run(
     if !spec.unlink {
         created.keep_all();
     }
+    if let Some(start_at) = settings.run.start_at {
+        start_at::wait(start_at, interrupt)?;
+    }
+    let watch = disk::Watch::begin(targets.iter().map(|target| target.path.as_path()));
     let started = SystemTime::now();
-    Ok((runner::run(spec, &settings.run, &targets, interrupt)?, started))
+    let jobs = runner::run(spec, &settings.run, &targets, interrupt)?;
+    Ok(Outcome { jobs, started, disks: watch.end() })
+}
+
+/// What the jobs did.
+struct Outcome {
+    jobs: Vec<stats::JobStats>,
+    started: SystemTime,
+    disks: Vec<disk::DiskUse>,
 }
 
 /// Jobs share the file of `--filename`; otherwise each has its own.

@@ -33,9 +33,9 @@ pub(crate) fn run(
     let start = Start { barrier: Barrier::new(targets.len()), aborted: AtomicBool::new(false) };
     let outcomes: Vec<Result<Option<JobStats>, Error>> = thread::scope(|scope| {
         let (running, done) = mpsc::channel();
-        if progress::is_wanted(run.eta) {
+        if let Some(style) = progress::style(run) {
             let (progress, bytes) = (&progress, bytes_in_all(spec, targets));
-            scope.spawn(move || progress::show(spec, progress, bytes, &done));
+            scope.spawn(move || progress::show(spec, style, progress, bytes, &done));
         }
         let threads: Vec<_> = (0..)
             .zip(targets.iter().zip(&progress))

@@ -48,6 +48,7 @@ impl JobSpec {
         note(unmixed && self.rwmixwrite.is_some(), "--rwmixwrite", "rw is not a mixed pattern");
         let ordered = !self.rw.is_random();
         note(ordered && self.norandommap, "--norandommap", "the offsets are sequential");
+        notes.extend(self.logs.notes());
         notes
     }
 

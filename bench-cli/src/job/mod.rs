@@ -14,6 +14,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::logs::LogSpec;
 use crate::workload::{Order, ReadPercent};
 
 /// The seed of every run unless the options say otherwise.
@@ -31,6 +32,10 @@ pub(crate) struct RunSpec {
     pub(crate) output: Option<PathBuf>,
     pub(crate) format: Format,
     pub(crate) eta: Eta,
+    /// The time between two reports while the jobs run.
+    pub(crate) status_interval: Option<Duration>,
+    /// When to start, as a time since 1970.
+    pub(crate) start_at: Option<Duration>,
 }
 
 /// One job, as its options describe it.
@@ -72,6 +77,9 @@ pub(crate) struct JobSpec {
     pub(crate) refill_buffers: bool,
     pub(crate) zero_buffers: bool,
     pub(crate) percentiles: Vec<f64>,
+    pub(crate) clat_percentiles: bool,
+    pub(crate) lat_percentiles: bool,
+    pub(crate) logs: LogSpec,
 }
 
 impl Default for JobSpec {
@@ -113,6 +121,9 @@ impl Default for JobSpec {
             refill_buffers: false,
             zero_buffers: false,
             percentiles: PERCENTILES_DEFAULT.to_vec(),
+            clat_percentiles: true,
+            lat_percentiles: false,
+            logs: LogSpec::default(),
         }
     }
 }

@@ -67,6 +67,8 @@ pub(crate) enum Setting {
     Percentiles(fn(&mut Settings, Vec<f64>) -> Applied),
     /// Any text but the empty one.
     Text(fn(&mut Settings, &str) -> Applied),
+    /// A name, or nothing for the job's own.
+    Name(fn(&mut Settings, &str) -> Applied),
 }
 
 impl OptionDef {
@@ -85,7 +87,7 @@ impl OptionDef {
             Setting::Choice(words, _) => Err(format!("'{text}' is none of {}", words.join(", "))),
             Setting::Percentiles(set) => set(settings, value::percentiles(text)?),
             Setting::Text(_) if text.is_empty() => Err("the value is empty".to_owned()),
-            Setting::Text(set) => set(settings, text),
+            Setting::Text(set) | Setting::Name(set) => set(settings, text),
         }
     }
 
@@ -106,7 +108,7 @@ impl OptionDef {
             Setting::Bool(_) => "0|1",
             Setting::Choice(..) => "WORD",
             Setting::Percentiles(_) => "P:P:..",
-            Setting::Text(_) => "TEXT",
+            Setting::Text(_) | Setting::Name(_) => "TEXT",
         }
     }
 
@@ -211,7 +213,7 @@ mod tests {
                 Setting::Bool(_) => vec!["0".into(), "1".into()],
                 Setting::Choice(words, _) => words.iter().map(|&word| word.into()).collect(),
                 Setting::Percentiles(_) => vec!["42".into()],
-                Setting::Text(_) => vec!["x".into()],
+                Setting::Text(_) | Setting::Name(_) => vec!["x".into(), "@4000000000".into()],
             };
             let shows = candidates.iter().any(|text| {
                 let mut settings = Settings::default();

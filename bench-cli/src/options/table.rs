@@ -11,6 +11,9 @@ use crate::job::{Eta, Format, IoEngine, Rw};
 /// The largest block that one request can carry.
 const BLOCK_LEN_BYTES_MAX: u64 = 64 << 20;
 
+/// The longest window of a log: one hour.
+const MSEC_MAX: u64 = 3_600_000;
+
 const fn job(
     name: &'static str,
     aliases: &'static [&'static str],
@@ -361,6 +364,96 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
         }),
         "Latency percentiles to report, e.g. 50:99:99.9",
     ),
+    job(
+        "clat_percentiles",
+        &[],
+        Setting::Bool(|s, v| {
+            s.job.clat_percentiles = v;
+            Ok(())
+        }),
+        "Report percentiles of the completion latency [1]",
+    ),
+    job(
+        "lat_percentiles",
+        &[],
+        Setting::Bool(|s, v| {
+            s.job.lat_percentiles = v;
+            Ok(())
+        }),
+        "Report percentiles of the total latency as well [0]",
+    ),
+    job(
+        "write_bw_log",
+        &[],
+        Setting::Name(|s, v| {
+            s.job.logs.bw = Some(v.to_owned());
+            Ok(())
+        }),
+        "Write bandwidth over time to TEXT_bw.N.log [no log; TEXT: --name]",
+    ),
+    job(
+        "write_iops_log",
+        &[],
+        Setting::Name(|s, v| {
+            s.job.logs.iops = Some(v.to_owned());
+            Ok(())
+        }),
+        "Write IOPS over time to TEXT_iops.N.log [no log; TEXT: --name]",
+    ),
+    job(
+        "write_lat_log",
+        &[],
+        Setting::Name(|s, v| {
+            s.job.logs.lat = Some(v.to_owned());
+            Ok(())
+        }),
+        "Write mean latencies to TEXT_clat.N.log and TEXT_lat.N.log [no log]",
+    ),
+    job(
+        "write_hist_log",
+        &[],
+        Setting::Name(|s, v| {
+            s.job.logs.hist = Some(v.to_owned());
+            Ok(())
+        }),
+        "Write latency histograms to TEXT_clat_hist.N.log [no log]",
+    ),
+    job(
+        "log_avg_msec",
+        &[],
+        Setting::Int(0..=MSEC_MAX, |s, v| {
+            s.job.logs.avg_msec = v;
+            Ok(())
+        }),
+        "Milliseconds that one line of a log stands for [500]",
+    ),
+    job(
+        "log_hist_msec",
+        &[],
+        Setting::Int(0..=MSEC_MAX, |s, v| {
+            s.job.logs.hist_msec = v;
+            Ok(())
+        }),
+        "Milliseconds that one line of a histogram log stands for [500]",
+    ),
+    job(
+        "log_unix_epoch",
+        &[],
+        Setting::Bool(|s, v| {
+            s.job.logs.unix_epoch = v;
+            Ok(())
+        }),
+        "Count the times in logs from 1970, not from the start [0]",
+    ),
+    job(
+        "per_job_logs",
+        &[],
+        Setting::Bool(|s, v| {
+            s.job.logs.per_job = v;
+            Ok(())
+        }),
+        "Logs of each job apart; otherwise all add to TEXT_bw.log and so on [1]",
+    ),
     run(
         "output",
         Setting::Text(|s, v| {
@@ -375,7 +468,7 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
             s.run.format = Format::from_name(v).ok_or("unknown")?;
             Ok(())
         }),
-        "Report for people (normal) or for programs (json) [normal]",
+        "Report for people (normal) or for programs (json, json+: with histograms) [normal]",
     ),
     run(
         "eta",
@@ -384,5 +477,21 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
             Ok(())
         }),
         "Progress line on stderr: always, never, or auto: on a terminal [auto]",
+    ),
+    run(
+        "status-interval",
+        Setting::Time(|s, v| {
+            s.run.status_interval = (!v.is_zero()).then_some(v);
+            Ok(())
+        }),
+        "Print a line of rates on stderr every so often, also without a terminal [never]",
+    ),
+    run(
+        "start_at",
+        Setting::Text(|s, v| {
+            s.run.start_at = Some(crate::start_at::parse(v)?);
+            Ok(())
+        }),
+        "Start at this time on the clock, with many hosts: 2026-11-20T14:30:00Z, @1795191125 [now]",
     ),
 ];

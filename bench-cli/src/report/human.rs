@@ -23,7 +23,32 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
     for entry in &report.entries {
         write_entry(report, entry, out)?;
     }
-    write_group(report, out)
+    write_group(report, out)?;
+    write_disks(report, out)
+}
+
+fn write_disks(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    if report.disks.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nDisk stats (read/write):")?;
+    for disk in &report.disks {
+        let (read, write) = (&disk.read, &disk.write);
+        writeln!(
+            out,
+            "  {}: ios={}/{}, merge={}/{}, ticks={}/{}, in_queue={}, util={:3.2}%",
+            disk.name,
+            read.io_count,
+            write.io_count,
+            read.merge_count,
+            write.merge_count,
+            read.busy_ms,
+            write.busy_ms,
+            disk.queue_ms,
+            disk.busy_percent()
+        )?;
+    }
+    Ok(())
 }
 
 fn write_header(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -96,7 +121,14 @@ fn write_direction(
     )?;
     write_latency("clat", &direction.latency_ns, out)?;
     write_latency(" lat", &direction.latency_ns, out)?;
-    write_percentiles("clat", &direction.latency_ns, &report.spec.percentiles, out)?;
+    let percentiles = &report.spec.percentiles;
+    for (name, wanted) in
+        [("clat", report.spec.clat_percentiles), ("lat", report.spec.lat_percentiles)]
+    {
+        if wanted {
+            write_percentiles(name, &direction.latency_ns, percentiles, out)?;
+        }
+    }
     if direction.bw_kib.count == 0 {
         return Ok(());
     }
@@ -208,10 +240,11 @@ fn write_machine(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "  iomill       : {}, enters={} ({:.3} per I/O), cpu={user_ns}+{system_ns} ns per I/O \
-         (user+system)",
+         (user+system), of it measuring={:.1} ns",
         job.engine_lines.join(", "),
         job.enter_count,
-        enters_per_io(job)
+        enters_per_io(job),
+        job.overhead.total_ns() as f64 / job.io_count().max(1) as f64
     )
 }
 

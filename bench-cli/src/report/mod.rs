@@ -8,6 +8,7 @@
 //! helper threads (the pool of the `threads` engine, the kernel's io_uring workers).
 
 mod human;
+mod iomill;
 mod json;
 mod latency;
 mod output;
@@ -18,8 +19,10 @@ pub(crate) use output::Output;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use crate::disk::DiskUse;
 use crate::job::{Format, JobSpec};
 use crate::stats::JobStats;
+use json::Bins;
 
 /// What stands where fio writes its version.
 const VERSION: &str = concat!("bench-cli-", env!("CARGO_PKG_VERSION"));
@@ -34,6 +37,7 @@ pub(crate) struct Report<'a> {
     entries: Vec<JobStats>,
     started: SystemTime,
     finished: SystemTime,
+    disks: Vec<DiskUse>,
 }
 
 impl<'a> Report<'a> {
@@ -48,7 +52,14 @@ impl<'a> Report<'a> {
             Some(sum) if spec.group_reporting => vec![sum],
             _ => jobs,
         };
-        Report { spec, options, entries, started, finished: SystemTime::now() }
+        let disks = Vec::new();
+        Report { spec, options, entries, started, finished: SystemTime::now(), disks }
+    }
+
+    /// Adds what the disks below the jobs' files did meanwhile.
+    pub(crate) fn with_disks(mut self, disks: Vec<DiskUse>) -> Report<'a> {
+        self.disks = disks;
+        self
     }
 
     /// Writes the report.
@@ -59,7 +70,8 @@ impl<'a> Report<'a> {
     pub(crate) fn write(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
         match format {
             Format::Normal => human::write(self, out),
-            Format::Json => json::write(self, out),
+            Format::Json => json::write(self, out, Bins::Hidden),
+            Format::JsonPlus => json::write(self, out, Bins::Shown),
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::cpu::CpuUse;
-use crate::stats::{DepthMap, Direction, Failure, Samples};
+use crate::stats::{DepthMap, Direction, Failure, Overhead, Samples, Series};
 
 fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
     let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("bounds");
@@ -44,6 +44,8 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
         enter_count: 50,
         batch_count: 50,
         retry_count: 0,
+        series: Series::default(),
+        overhead: Overhead::default(),
         engine_lines: vec!["backend: x".to_owned()],
         failure: None,
     }

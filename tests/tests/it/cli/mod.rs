@@ -5,6 +5,8 @@
 
 mod denied;
 mod files;
+mod fio_keys;
+mod logs;
 mod program;
 mod refusals;
 mod report;
