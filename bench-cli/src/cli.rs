@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::error::Error;
 use crate::options::{self, OPTIONS, OptionDef, Scope, Setting};
+use crate::tools::{self, TOOLS, Tool};
 
 /// An option as it was given.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Assignment {
 pub(crate) enum Request {
     /// Run a job with these options.
     Run(Vec<Assignment>),
+    /// Do what another command does.
+    Tool(&'static Tool, ArgMatches),
     /// Print this text (help or version) and do nothing else.
     Print(String),
 }
@@ -48,7 +51,11 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
     };
     match matches.subcommand() {
         Some(("run", run)) => assignments(run).map(Request::Run),
-        _ => Ok(Request::Print(command().render_help().to_string())),
+        Some((name, matches)) => Ok(match tools::find(name) {
+            Some(tool) => Request::Tool(tool, matches.clone()),
+            None => Request::Print(command().render_help().to_string()),
+        }),
+        None => Ok(Request::Print(command().render_help().to_string())),
     }
 }
 
@@ -65,7 +72,8 @@ pub(crate) fn equivalent(assignments: &[Assignment]) -> String {
     line
 }
 
-fn command() -> Command {
+/// The whole syntax, for the completions and the manual page too.
+pub(crate) fn command() -> Command {
     let run = Command::new("run")
         .about("Run a job; without options a short demonstration")
         .long_about(
@@ -79,6 +87,7 @@ fn command() -> Command {
         .about("A fio-like benchmark on top of the Iomill engine")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand(run)
+        .subcommands(TOOLS.iter().map(|tool| (tool.command)()))
         .disable_help_subcommand(true)
 }
 
@@ -142,7 +151,12 @@ fn one_line(error: &clap::Error) -> String {
     let argument = context(ContextKind::InvalidArg);
     let name = argument.split([' ', '=', '[']).next().unwrap_or(argument);
     match error.kind() {
-        ErrorKind::UnknownArgument if name.starts_with("--") => unknown_option(name),
+        ErrorKind::UnknownArgument if name.starts_with("--") => {
+            match context(ContextKind::SuggestedArg) {
+                "" => unknown_option(name),
+                meant => format!("unknown option {name}; did you mean {meant}?"),
+            }
+        }
         ErrorKind::UnknownArgument => {
             format!("unexpected argument '{argument}'; options look like --bs=4k")
         }
@@ -151,8 +165,9 @@ fn one_line(error: &clap::Error) -> String {
             format!("{name} needs a value, e.g. {}", example(name))
         }
         ErrorKind::InvalidSubcommand => format!(
-            "unknown command '{}'; the command is 'run'",
-            context(ContextKind::InvalidSubcommand)
+            "unknown command '{}'; the commands are run, {}",
+            context(ContextKind::InvalidSubcommand),
+            TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
         ),
         _ => {
             let text = error.render().to_string();
@@ -203,7 +218,7 @@ mod tests {
             Request::Run(list) => {
                 Ok(list.into_iter().map(|given| (given.option.name, given.text)).collect())
             }
-            Request::Print(text) => panic!("unexpected help: {text}"),
+            other => panic!("not a job: {other:?}"),
         }
     }
 
@@ -264,7 +279,8 @@ mod tests {
             assert!(!error.contains('\n'), "{error}");
         }
         let error = read(["bench-cli", "rum"].map(OsString::from)).expect_err("refused");
-        assert_eq!(error.to_string(), "unknown command 'rum'; the command is 'run'");
+        let words = "unknown command 'rum'; the commands are run, doctor";
+        assert!(error.to_string().starts_with(words), "{error}");
     }
 
     #[test]

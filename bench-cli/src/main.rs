@@ -9,9 +9,12 @@
 #![deny(clippy::print_stderr)]
 
 mod cli;
+mod compare;
+mod confidence;
 mod cpu;
 mod demo;
 mod disk;
+mod doctor;
 mod error;
 mod interrupt;
 mod job;
@@ -20,13 +23,16 @@ mod lane;
 mod logs;
 mod notice;
 mod options;
+mod paint;
 mod progress;
 mod recorder;
 mod report;
+mod results;
 mod runner;
 mod start_at;
 mod stats;
 mod target;
+mod tools;
 mod workload;
 
 use std::ffi::OsString;
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
 fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
     let given = match cli::read(arguments)? {
         Request::Run(given) => given,
+        Request::Tool(tool, matches) => return (tool.run)(&matches),
         Request::Print(text) => {
             Output::Stdout.write(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
