@@ -164,17 +164,36 @@ fn one_line(error: &clap::Error) -> String {
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             format!("{name} needs a value, e.g. {}", example(name))
         }
+        ErrorKind::InvalidValue => {
+            let value = context(ContextKind::InvalidValue);
+            match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(words)) => {
+                    let name = name.trim_matches(['<', '>']);
+                    format!("{name}={value} is none of {}", words.join(", "))
+                }
+                _ => first_line(error),
+            }
+        }
+        ErrorKind::MissingRequiredArgument => {
+            let missing = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::Strings(words)) => words.join(" and "),
+                _ => "something".to_owned(),
+            };
+            format!("{missing} is missing; --help after the command shows how")
+        }
         ErrorKind::InvalidSubcommand => format!(
             "unknown command '{}'; the commands are run, {}",
             context(ContextKind::InvalidSubcommand),
             TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
         ),
-        _ => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or("bad usage");
-            first.strip_prefix("error: ").unwrap_or(first).to_owned()
-        }
+        _ => first_line(error),
     }
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or("bad usage");
+    first.strip_prefix("error: ").unwrap_or(first).to_owned()
 }
 
 fn unknown_option(argument: &str) -> String {

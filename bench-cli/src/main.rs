@@ -8,6 +8,7 @@
 // It panics when stderr is full or closed; `notice` does not.
 #![deny(clippy::print_stderr)]
 
+mod chart;
 mod cli;
 mod compare;
 mod confidence;
@@ -21,18 +22,22 @@ mod job;
 mod job_thread;
 mod lane;
 mod logs;
+mod merge;
 mod notice;
 mod options;
 mod paint;
+mod plot;
 mod progress;
 mod recorder;
 mod report;
 mod results;
 mod runner;
+mod shell;
 mod start_at;
 mod stats;
 mod target;
 mod tools;
+mod tune;
 mod workload;
 
 use std::ffi::OsString;

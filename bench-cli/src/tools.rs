@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Command};
 
 use crate::error::Error;
-use crate::{compare, doctor};
+use crate::{compare, doctor, merge, plot, shell, tune};
 
 /// One command.
 #[derive(Debug)]
@@ -21,6 +21,15 @@ pub(crate) struct Tool {
 pub(crate) static TOOLS: &[Tool] = &[
     Tool { name: doctor::NAME, command: doctor::command, run: doctor::run },
     Tool { name: compare::NAME, command: compare::command, run: compare::run },
+    Tool { name: plot::NAME, command: plot::command, run: plot::run },
+    Tool { name: tune::NAME, command: tune::command, run: tune::run },
+    Tool { name: merge::NAME, command: merge::command, run: merge::run },
+    Tool {
+        name: shell::COMPLETIONS_NAME,
+        command: shell::completions_command,
+        run: shell::completions,
+    },
+    Tool { name: shell::MAN_NAME, command: shell::man_command, run: shell::man },
 ];
 
 /// The command called `name`.

@@ -227,7 +227,8 @@ pub(super) mod tests {
             iopoll: Ok(()),
         };
         let text = format!("{:?}", kernel(Ok(ring)).facts());
-        for part in ["COOP_TASKRUN; without DEFER_TASKRUN", "plain calls: FTRUNCATE", "SQPOLL cannot"]
+        for part in
+            ["COOP_TASKRUN; without DEFER_TASKRUN", "plain calls: FTRUNCATE", "SQPOLL cannot"]
         {
             assert!(text.contains(part), "{part}: {text}");
         }

@@ -79,7 +79,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
 }
 
 fn screen(path: &Path, facts: &[Fact], advice: &[String], paint: Paint) -> String {
-    let mut text = format!("{}\n", paint.tone(Tone::Strong, &format!("doctor: {}", path.display())));
+    let mut text =
+        format!("{}\n", paint.tone(Tone::Strong, &format!("doctor: {}", path.display())));
     for fact in facts {
         let lines = wrapped(&fact.value, COLUMNS - NAME_COLUMNS - 2);
         for (index, line) in lines.iter().enumerate() {

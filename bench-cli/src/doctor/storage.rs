@@ -178,7 +178,10 @@ fn chosen(line: &str) -> String {
 /// `36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/root rw`.
 fn mount_of(table: &str, path: &str) -> Option<Mount> {
     let below = |point: &str| {
-        point == "/" || path.strip_prefix(point).is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
+        point == "/"
+            || path
+                .strip_prefix(point)
+                .is_some_and(|rest| matches!(rest.chars().next(), None | Some('/')))
     };
     table
         .lines()
@@ -212,8 +215,7 @@ fn limits(path: &Path, is_directory: bool) -> Result<FileLimits, String> {
     let flags = rustix::fs::fcntl_getfl(&file).map_err(|errno| errno.to_string())?;
     Ok(FileLimits {
         direct: direct.then_some((told.stx_dio_mem_align, told.stx_dio_offset_align)),
-        atomic: atomic
-            .then_some((told.stx_atomic_write_unit_min, told.stx_atomic_write_unit_max)),
+        atomic: atomic.then_some((told.stx_atomic_write_unit_min, told.stx_atomic_write_unit_max)),
         opens_direct: rustix::fs::fcntl_setfl(&file, flags | OFlags::DIRECT).is_ok(),
     })
 }
@@ -240,9 +242,12 @@ pub(super) mod tests {
                      2 1 8:2 / /data rw,noatime shared:1 - xfs /dev/b rw\n\
                      3 1 8:3 / /data\\040two rw - btrfs /dev/c rw\n\
                      4 2 8:4 / /data rw - tmpfs none rw\n";
-        for (path, kind) in
-            [("/data/x", "tmpfs"), ("/data", "tmpfs"), ("/database", "ext4"), ("/data two/x", "btrfs")]
-        {
+        for (path, kind) in [
+            ("/data/x", "tmpfs"),
+            ("/data", "tmpfs"),
+            ("/database", "ext4"),
+            ("/data two/x", "btrfs"),
+        ] {
             assert_eq!(mount_of(table, path).expect("found").kind, kind, "{path}");
         }
         assert_eq!(mount_of("", "/x"), None);

@@ -8,6 +8,7 @@ mod table;
 mod value;
 
 pub(crate) use table::OPTIONS;
+pub(crate) use value::time;
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -5,7 +5,7 @@
 
 mod direction;
 
-pub(crate) use direction::{DirectionResult, Step};
+pub(crate) use direction::{DirectionResult, Step, bins};
 
 use std::fs;
 use std::path::Path;

@@ -116,13 +116,12 @@ impl Bins {
 
     /// The latency that `percent` of all stay within; 0 where there is none.
     pub(crate) fn percentile(&self, percent: f64) -> u64 {
-        let total = self.total();
         // fio's rule: the first bin at which the share is reached.
-        let rank = ((percent / 100.0 * total as f64).ceil() as u64).max(1);
+        let rank = (percent / 100.0 * self.total() as f64).ceil().max(1.0);
         let mut seen = 0;
         for (value, count) in self.values() {
             seen += count;
-            if seen >= rank {
+            if seen as f64 >= rank {
                 return value;
             }
         }

@@ -10,4 +10,5 @@ mod logs;
 mod program;
 mod refusals;
 mod report;
+mod tools;
 mod workload;
