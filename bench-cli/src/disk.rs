@@ -36,6 +36,15 @@ pub(crate) struct DiskUse {
 }
 
 impl DiskUse {
+    /// A disk that read and wrote so many requests in so many milliseconds.
+    #[cfg(test)]
+    pub(crate) fn of_counts(name: &str, [reads, writes]: [u64; 2], active_ms: u64) -> DiskUse {
+        let traffic = |io_count| Traffic { io_count, ..Traffic::default() };
+        let (read, write) = (traffic(reads), traffic(writes));
+        let span = Duration::from_secs(2);
+        DiskUse { name: name.into(), read, write, queue_ms: 0, active_ms, span }
+    }
+
     /// The share of the time in which the disk had something to do.
     pub(crate) fn busy_percent(&self) -> f64 {
         let span_ms = self.span.as_millis().max(1) as f64;

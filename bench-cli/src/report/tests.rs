@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::cpu::CpuUse;
+use crate::disk::DiskUse;
+use crate::job::Rw;
 use crate::stats::{DepthMap, Direction, Failure, Overhead, Samples, Series};
 
 fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
@@ -169,4 +171,37 @@ fn failures_show_in_both_layouts() {
     let document = json(&spec, vec![stats]);
     assert_eq!(document["jobs"][0]["error"], 28);
     assert_eq!(document["jobs"][0]["iomill"]["error_message"], "write x: no space");
+}
+
+/// What a run of two jobs with reads, writes, syncs and a disk looks like, to the last blank.
+#[test]
+fn the_whole_text_is_the_one_that_was_looked_at() {
+    let spec = JobSpec {
+        name: "golden".to_owned(),
+        rw: Rw::from_name("randrw").expect("known"),
+        numjobs: 2,
+        lat_percentiles: true,
+        percentiles: vec![50.0, 90.0, 99.0, 99.9, 99.99],
+        ..JobSpec::default()
+    };
+    let mut first = job(
+        direction(400, &[4_000, 150_000]),
+        direction(100_000, &[9_000, 11_000, 2_500_000]),
+        direction(2, &[500_000]),
+    );
+    for rate in [780, 820] {
+        first.read.bw_kib.push(rate);
+        first.read.iops.push(rate / 4);
+    }
+    let mut second = job(direction(40, &[58, 2_375_680]), direction(0, &[]), direction(0, &[]));
+    second.failure = Some(Failure { errno: 5, message: "read x: input/output error".into() });
+    let report = Report::new(&spec, Vec::new(), vec![first, second], UNIX_EPOCH)
+        .with_disks(vec![DiskUse::of_counts("vda", [440, 100_000], 1500)]);
+    let mut text = Vec::new();
+    report.write(Format::Normal, &mut text).expect("written to memory");
+    let text = String::from_utf8(text)
+        .expect("UTF-8")
+        .replace(&format!("pid={}: {}", std::process::id(), report.finished_text()), "pid=1: TIME")
+        .replace(VERSION, "bench-cli-VERSION");
+    assert_eq!(text, include_str!("golden/two_jobs.txt"), "it reads now:\n{text}");
 }

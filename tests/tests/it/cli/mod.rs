@@ -6,6 +6,7 @@
 mod denied;
 mod files;
 mod fio_keys;
+mod fio_plot;
 mod logs;
 mod program;
 mod refusals;
