@@ -1,7 +1,7 @@
 //! Colours on a terminal, and nowhere else.
 //!
-//! Owns when there are any: stdout is a terminal, `NO_COLOR` is not set (no-color.org) and `TERM` is
-//! not `dumb`. It never colours JSON. Used by the tables of `doctor`, `compare` and `tune`.
+//! Owns when there are any: stdout is a terminal, `NO_COLOR` is not set (no-color.org) and `TERM`
+//! is not `dumb`. It never colours JSON. Used by the tables of `doctor`, `compare` and `tune`.
 
 use std::env;
 use std::io::IsTerminal;

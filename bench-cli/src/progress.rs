@@ -1,7 +1,8 @@
 //! The live line on stderr while jobs run.
 //!
 //! Owns the counters that jobs publish once per tick and the thread that shows them twice a
-//! second, or as lines of their own with `--status-interval`. It never blocks a job. Started by `runner`.
+//! second, or as lines of their own with `--status-interval`. It never blocks a job. Started by
+//! `runner`.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -207,7 +207,8 @@ fn style() -> String {
     format!(
         ".ground{{fill:#fff}}text{{fill:#222;font:12px sans-serif}}.title{{font:bold 14px sans-serif}}\
          .end{{text-anchor:end}}.middle{{text-anchor:middle}}.name{{fill:#666}}\
-         .grid{{stroke:#ddd}}.dashed{{stroke-dasharray:5 3}}.mark{{fill:none;stroke:#222;stroke-width:2}}{}\
+         .grid{{stroke:#ddd}}.dashed{{stroke-dasharray:5 3}}\
+         .mark{{fill:none;stroke:#222;stroke-width:2}}{}\
          @media(prefers-color-scheme:dark){{.ground{{fill:#16181d}}text{{fill:#e6e6e6}}\
          .name{{fill:#aaa}}.grid{{stroke:#33363d}}.mark{{stroke:#fff}}{}}}",
         lines(false),

@@ -1,4 +1,4 @@
-//! `compare`: ratios between results with confidence intervals, and a verdict only where there is one.
+//! `compare`: ratios between results, with confidence intervals and verdicts only where they hold.
 //!
 //! Owns the syntax and what is compared with what. The statistics are `confidence`'s, the table is
 //! `table`'s, running against fio is `against`'s.

@@ -1,59 +1,16 @@
 //! The kernel: its version, what it allows this process, and what its io_uring can do.
 //!
-//! It asks and reads, and tries a small ring; nothing else. Called by `doctor`.
+//! It asks and reads, and has the engine try a small ring; nothing else. Called by `doctor`.
 
 use std::fs;
-use std::time::Duration;
 
-use iomill_ring::abi::{Features, SetupFlags};
-use iomill_ring::{Builder, Opcode, Ring, SqPoll};
+use iomill_engine::KernelSupport;
 use rustix::process::{Resource, getrlimit};
 
 use super::Fact;
 
-/// Entries of the rings that are tried.
-const TRIAL_ENTRIES: u32 = 8;
-
-/// What the engine sends through a ring if it can.
-const OPCODES: [Opcode; 20] = [
-    Opcode::READ,
-    Opcode::WRITE,
-    Opcode::READ_FIXED,
-    Opcode::WRITE_FIXED,
-    Opcode::READV,
-    Opcode::WRITEV,
-    Opcode::FSYNC,
-    Opcode::ASYNC_CANCEL,
-    Opcode::LINK_TIMEOUT,
-    Opcode::SYNC_FILE_RANGE,
-    Opcode::FALLOCATE,
-    Opcode::FTRUNCATE,
-    Opcode::FADVISE,
-    Opcode::OPENAT,
-    Opcode::CLOSE,
-    Opcode::STATX,
-    Opcode::RENAMEAT,
-    Opcode::UNLINKAT,
-    Opcode::MKDIRAT,
-    Opcode::LINKAT,
-];
-
 /// Whether io_uring can be had, and if not, why.
-pub(super) type RingAnswer = Result<RingFacts, String>;
-
-/// What a ring of this kernel can do.
-#[derive(Clone, Debug)]
-pub(super) struct RingFacts {
-    pub(super) setup: SetupFlags,
-    pub(super) features: Features,
-    pub(super) opcode_count: u32,
-    pub(super) missing: Vec<Opcode>,
-    pub(super) given_up: Vec<String>,
-    /// Why a polling kernel thread cannot be had, if so.
-    pub(super) sqpoll: Result<(), String>,
-    /// Why completions cannot be polled for, if so. Whether the disk can is `storage`'s.
-    pub(super) iopoll: Result<(), String>,
-}
+pub(super) type RingAnswer = Result<KernelSupport, String>;
 
 /// What the kernel says.
 #[derive(Clone, Debug)]
@@ -80,7 +37,7 @@ impl Kernel {
             disabled: line("/proc/sys/kernel/io_uring_disabled"),
             seccomp: field(&status, "Seccomp:"),
             memlock_bytes: getrlimit(Resource::Memlock).current,
-            ring: ring_facts(),
+            ring: KernelSupport::query().map_err(|error| error.to_string()),
         }
     }
 
@@ -114,67 +71,37 @@ impl Kernel {
         facts.push(Fact::plain("memlock", memlock));
         match &self.ring {
             Err(why) => facts.push(Fact::bad("io_uring", format!("cannot be used: {why}"))),
-            Ok(ring) => facts.extend(ring.facts()),
+            Ok(ring) => facts.extend(ring_facts(ring)),
         }
         facts
     }
 }
 
-impl RingFacts {
-    fn facts(&self) -> Vec<Fact> {
-        let Self { setup, features, given_up, missing, opcode_count, .. } = self;
-        let mut ring = format!("works; {}", names(setup.iter_names().map(|(name, _)| name)));
-        if !given_up.is_empty() {
-            ring.push_str(&format!("; without {}", given_up.join(", ")));
-        }
-        let opcodes = match missing.is_empty() {
-            true => format!("{opcode_count}; all {} that the engine uses", OPCODES.len()),
-            false => format!(
-                "{opcode_count}; made as plain calls: {}",
-                names(missing.iter().map(|opcode| opcode.name().unwrap_or("?")))
-            ),
-        };
-        let may = |what: &str, answer: &Result<(), String>| match answer {
-            Ok(()) => format!("{what} can be had"),
-            Err(why) => format!("{what} cannot be had: {why}"),
-        };
-        let polling = format!(
-            "{}; {} (it needs a disk with poll queues)",
-            may("SQPOLL", &self.sqpoll),
-            may("IOPOLL", &self.iopoll)
-        );
-        vec![
-            Fact::good("io_uring", ring),
-            Fact::plain("features", names(features.iter_names().map(|(name, _)| name))),
-            Fact::plain("opcodes", opcodes),
-            Fact::plain("polling", polling),
-        ]
+fn ring_facts(support: &KernelSupport) -> Vec<Fact> {
+    let mut ring = format!("works; {}", support.setup_flags.join(" "));
+    if !support.given_up.is_empty() {
+        ring.push_str(&format!("; without {}", support.given_up.join(", ")));
     }
-}
-
-fn names<'a>(list: impl Iterator<Item = &'a str>) -> String {
-    list.collect::<Vec<_>>().join(" ")
-}
-
-fn ring_facts() -> RingAnswer {
-    let ring = Builder::new(TRIAL_ENTRIES).build().map_err(|error| error.to_string())?;
-    let probe = ring.probe().map_err(|error| error.to_string())?;
-    let opcode_count = (0..=probe.last().0).filter(|code| probe.supports(Opcode(*code))).count();
-    let tried = |builder: Builder| builder.build().map(drop).map_err(|error| error.to_string());
-    let poll = SqPoll { idle: Duration::from_millis(1), cpu: None };
-    Ok(RingFacts {
-        setup: ring.setup_flags(),
-        features: ring.features(),
-        opcode_count: u32::try_from(opcode_count).unwrap_or(u32::MAX),
-        missing: OPCODES.into_iter().filter(|opcode| !probe.supports(*opcode)).collect(),
-        given_up: given_up(&ring),
-        sqpoll: tried(Builder::new(TRIAL_ENTRIES).sqpoll(poll)),
-        iopoll: tried(Builder::new(TRIAL_ENTRIES).iopoll()),
-    })
-}
-
-fn given_up(ring: &Ring) -> Vec<String> {
-    ring.given_up().iter().map(|part| format!("{} ({})", part.what, part.why)).collect()
+    let count = support.opcode_count;
+    let opcodes = match support.missing_opcodes.is_empty() {
+        true => format!("{count}; all {} that the engine uses", support.wanted_opcode_count()),
+        false => format!("{count}; made as plain calls: {}", support.missing_opcodes.join(" ")),
+    };
+    let may = |what: &str, answer: &Result<(), String>| match answer {
+        Ok(()) => format!("{what} can be had"),
+        Err(why) => format!("{what} cannot be had: {why}"),
+    };
+    let polling = format!(
+        "{}; {} (it needs a disk with poll queues)",
+        may("SQPOLL", &support.sqpoll),
+        may("IOPOLL", &support.iopoll)
+    );
+    vec![
+        Fact::good("io_uring", ring),
+        Fact::plain("features", support.features.join(" ")),
+        Fact::plain("opcodes", opcodes),
+        Fact::plain("polling", polling),
+    ]
 }
 
 fn line(path: &str) -> Option<String> {
@@ -217,11 +144,11 @@ pub(super) mod tests {
 
     #[test]
     fn what_this_kernel_lacks_is_named() {
-        let ring = RingFacts {
-            setup: SetupFlags::COOP_TASKRUN,
-            features: Features::NODROP,
+        let ring = KernelSupport {
+            setup_flags: vec!["COOP_TASKRUN"],
+            features: vec!["NODROP"],
             opcode_count: 40,
-            missing: vec![Opcode::FTRUNCATE],
+            missing_opcodes: vec!["FTRUNCATE"],
             given_up: vec!["DEFER_TASKRUN (Linux 6.1)".into()],
             sqpoll: Err("EPERM".into()),
             iopoll: Ok(()),

@@ -140,7 +140,8 @@ mod tests {
             "jobname": "j", "job_start": start_ms, "job_runtime": 1000, "usr_cpu": 10.0,
             "error": 0, "job options": { "bs": "4k", "filename": source },
             "read": {
-                "total_ios": count, "io_bytes": count * 4096, "iops": count, "bw_bytes": count * 4096,
+                "total_ios": count, "io_bytes": count * 4096,
+                "iops": count, "bw_bytes": count * 4096,
                 "runtime": 1000,
                 "clat_ns": { "min": 10, "max": 100, "mean": 50.0, "stddev": 5.0, "N": count,
                     "percentile": { "50.000000": 1, "99.000000": 1 }, "bins": bins },

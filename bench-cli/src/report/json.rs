@@ -1,7 +1,8 @@
 //! The report for programs: fio's JSON, and our own values under the key `iomill`.
 //!
-//! Owns the names and the nesting of fio's keys; ours are `iomill`'s. Values that are not measured are left out, but for the
-//! zeros of `trim` and `slat_ns`, which readers of fio's JSON expect. Called by `report`.
+//! Owns the names and the nesting of fio's keys; ours are `iomill`'s. Values that are not measured
+//! are left out, but for the zeros of `trim` and `slat_ns`, which readers of fio's JSON expect.
+//! Called by `report`.
 
 use std::io::{self, Write};
 
