@@ -1,7 +1,7 @@
 //! The report for programs: fio's JSON, and our own values under the key `iomill`.
 //!
 //! Owns the names and the nesting of keys. Values that are not measured are left out, but for the
-//! zeros of `trim` and `slat_ns`, which readers of fio's JSON expect. Called by `report`.
+//! zeros of `slat_ns` and of directions without requests, which readers of fio's JSON expect. Called by `report`.
 
 use std::io::{self, Write};
 
@@ -9,8 +9,8 @@ use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
 use super::latency::{LABELS, Ranges};
-use super::{Report, VERSION, cpu_ns_per_io, cpu_percent, enters_per_io, timestamp_ms};
-use crate::stats::{Direction, JobStats, Samples, millis};
+use super::{Entry, Report, VERSION, cpu_ns_per_io, cpu_percent, enters_per_io, timestamp_ms};
+use crate::stats::{Direction, JobStats, SteadyState, millis};
 
 const LEVELS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
 const BATCHES: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
@@ -23,7 +23,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
         timestamp: finished_ms / 1000,
         timestamp_ms: finished_ms,
         time: report.finished_text(),
-        global_options: Keyed(Vec::new()),
+        global_options: Keyed(report.global_options.to_vec()),
         jobs: report.entries.iter().map(|entry| job(report, entry)).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -85,7 +85,34 @@ struct Job {
     latency_ns: Keyed<f64>,
     latency_us: Keyed<f64>,
     latency_ms: Keyed<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_err: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_error: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desc: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steadystate: Option<Steady>,
     iomill: Iomill,
+}
+
+#[derive(Serialize)]
+struct Steady {
+    ss: String,
+    duration: u64,
+    attained: u8,
+    criterion: String,
+    max_deviation: f64,
+    slope: f64,
+    data: SteadyData,
+}
+
+#[derive(Serialize)]
+struct SteadyData {
+    bw_mean: u64,
+    iops_mean: u64,
+    iops: Vec<u64>,
+    bw: Vec<u64>,
 }
 
 #[derive(Serialize)]
@@ -145,69 +172,103 @@ struct Iomill {
     cpu_system_ns_per_io: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<Verify>,
 }
 
-fn job(report: &Report<'_>, entry: &JobStats) -> Job {
-    let (usr_cpu, sys_cpu) = cpu_percent(entry);
-    let ranges = Ranges::of(&[&entry.read.latency_ns, &entry.write.latency_ns]);
-    let percentiles = &report.spec.percentiles;
-    let group = |of: fn(&JobStats) -> &Direction| {
-        report.entries.iter().map(|entry| of(entry).bw_bytes()).sum()
+/// What a verification found.
+#[derive(Serialize)]
+struct Verify {
+    checked: u64,
+    damaged: u64,
+    damages: Vec<String>,
+}
+
+fn job(report: &Report<'_>, entry: &Entry<'_>) -> Job {
+    let Entry { spec, stats, .. } = entry;
+    let (usr_cpu, sys_cpu) = cpu_percent(stats);
+    let ranges =
+        Ranges::of(&[&stats.read.latency_ns, &stats.write.latency_ns, &stats.trim.latency_ns]);
+    let percentiles = &spec.percentiles;
+    let io_of = |of: fn(&JobStats) -> &Direction| {
+        io(of(stats), report.group_bw_bytes(entry.group, of), percentiles)
     };
     Job {
-        jobname: report.spec.name.clone(),
-        groupid: 0,
-        job_start: timestamp_ms(report.started),
-        error: entry.failure.as_ref().map_or(0, |failure| failure.errno),
+        jobname: spec.name.clone(),
+        groupid: entry.group,
+        job_start: timestamp_ms(entry.started),
+        error: stats.failure.as_ref().map_or(0, |failure| failure.errno),
         eta: 0,
-        elapsed: millis(entry.elapsed).div_ceil(1000),
-        job_options: Keyed(report.options.clone()),
-        read: io(Some(&entry.read), group(|entry| &entry.read), percentiles),
-        write: io(Some(&entry.write), group(|entry| &entry.write), percentiles),
-        trim: io(None, 0, percentiles),
+        elapsed: millis(stats.elapsed).div_ceil(1000),
+        job_options: Keyed(entry.options.to_vec()),
+        read: io_of(|stats| &stats.read),
+        write: io_of(|stats| &stats.write),
+        trim: io_of(|stats| &stats.trim),
         sync: SyncIo {
-            total_ios: entry.sync.io_count,
-            lat_ns: latency(&entry.sync.latency_ns, Some(percentiles)),
+            total_ios: stats.sync.io_count,
+            lat_ns: latency(&stats.sync.latency_ns, Some(percentiles)),
         },
-        job_runtime: millis(entry.job_runtime),
+        job_runtime: millis(stats.job_runtime),
         usr_cpu,
         sys_cpu,
-        ctx: entry.cpu.context_switch_count,
-        majf: entry.cpu.major_fault_count,
-        minf: entry.cpu.minor_fault_count,
-        iodepth_level: Keyed::of(&LEVELS, &entry.depth_level.percentages()),
-        iodepth_submit: Keyed::of(&BATCHES, &entry.batch_submit.percentages()),
-        iodepth_complete: Keyed::of(&BATCHES, &entry.batch_complete.percentages()),
+        ctx: stats.cpu.context_switch_count,
+        majf: stats.cpu.major_fault_count,
+        minf: stats.cpu.minor_fault_count,
+        iodepth_level: Keyed::of(&LEVELS, &stats.depth_level.percentages()),
+        iodepth_submit: Keyed::of(&BATCHES, &stats.batch_submit.percentages()),
+        iodepth_complete: Keyed::of(&BATCHES, &stats.batch_complete.percentages()),
         latency_ns: Keyed::of(&LABELS, &ranges.ns),
         latency_us: Keyed::of(&LABELS, &ranges.us),
         latency_ms: Keyed::of(&LABELS, &ranges.ms),
-        iomill: iomill(entry),
+        total_err: (stats.error_count > 0).then_some(stats.error_count),
+        first_error: (stats.error_count > 0).then_some(stats.first_errno),
+        desc: spec.description.clone(),
+        steadystate: stats.steady.as_ref().map(steady_state),
+        iomill: iomill(stats),
     }
 }
 
-fn io(direction: Option<&Direction>, group_bw_bytes: u64, percentiles: &[f64]) -> Io {
-    let unsampled = Samples::default();
-    let busy = direction.filter(|direction| direction.io_count > 0);
-    let (bw, iops) = direction.map_or((&unsampled, &unsampled), |d| (&d.bw_kib, &d.iops));
-    let bw_bytes = direction.map_or(0, Direction::bw_bytes);
-    let io_bytes = direction.map_or(0, |direction| direction.bytes);
-    let latency_of = |percentiles| {
-        busy.map_or_else(no_latency, |direction| latency(&direction.latency_ns, percentiles))
+fn steady_state(steady: &SteadyState) -> Steady {
+    let mean = |values: &[u64]| values.iter().sum::<u64>() / values.len().max(1) as u64;
+    Steady {
+        ss: steady.criterion.clone(),
+        duration: millis(steady.duration) / 1000,
+        attained: u8::from(steady.attained),
+        criterion: format!("{:.6}", steady.deviation),
+        max_deviation: steady.deviation,
+        slope: steady.slope,
+        data: SteadyData {
+            bw_mean: mean(&steady.bw_bytes),
+            iops_mean: mean(&steady.iops),
+            iops: steady.iops.clone(),
+            bw: steady.bw_bytes.clone(),
+        },
+    }
+}
+
+fn io(direction: &Direction, group_bw_bytes: u64, percentiles: &[f64]) -> Io {
+    let (bw, iops) = (&direction.bw_kib, &direction.iops);
+    let bw_bytes = direction.bw_bytes();
+    let latency_of = |histogram, percentiles| match direction.io_count {
+        0 => no_latency(),
+        _ => latency(histogram, percentiles),
     };
+    // Without a rate `lat` is `clat`, and its percentiles would say nothing new.
+    let total_percentiles = direction.since_intended_ns.as_ref().map(|_| percentiles);
     let share = 100.0 * bw.mean * 1024.0 / group_bw_bytes.max(1) as f64;
     Io {
-        io_bytes,
-        io_kbytes: io_bytes / 1024,
+        io_bytes: direction.bytes,
+        io_kbytes: direction.bytes / 1024,
         bw_bytes,
         bw: bw_bytes / 1024,
-        iops: direction.map_or(0.0, Direction::iops),
-        runtime: direction.map_or(0, Direction::runtime_ms),
-        total_ios: direction.map_or(0, |direction| direction.io_count),
-        short_ios: direction.map_or(0, |direction| direction.short_count),
+        iops: direction.iops(),
+        runtime: direction.runtime_ms(),
+        total_ios: direction.io_count,
+        short_ios: direction.short_count,
         drop_ios: 0,
         slat_ns: no_latency(),
-        clat_ns: latency_of(Some(percentiles)),
-        lat_ns: latency_of(None),
+        clat_ns: latency_of(&direction.latency_ns, Some(percentiles)),
+        lat_ns: latency_of(direction.total_latency_ns(), total_percentiles),
         bw_min: bw.min,
         bw_max: bw.max,
         bw_agg: share.min(100.0),
@@ -257,5 +318,10 @@ fn iomill(entry: &JobStats) -> Iomill {
         cpu_user_ns_per_io,
         cpu_system_ns_per_io,
         error_message: entry.failure.as_ref().map(|failure| failure.message.clone()),
+        verify: entry.verified.as_ref().map(|verified| Verify {
+            checked: verified.checked_count,
+            damaged: verified.damaged_count,
+            damages: verified.damaged.clone(),
+        }),
     }
 }

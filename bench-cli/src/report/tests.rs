@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::cpu::CpuUse;
+use crate::job::RunSpec;
+use crate::plan::PlannedJob;
 use crate::stats::{DepthMap, Direction, Failure, Samples};
 
 fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
@@ -19,6 +21,7 @@ fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
         bytes: io_count * 4096,
         short_count: 0,
         latency_ns: histogram,
+        since_intended_ns: None,
         runtime: Duration::from_millis(2001),
         bw_kib: Samples::default(),
         iops: Samples::default(),
@@ -33,6 +36,7 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
     JobStats {
         read,
         write,
+        trim: direction(0, &[]),
         sync,
         depth_level,
         batch_submit: batch,
@@ -46,6 +50,10 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
         retry_count: 0,
         engine_lines: vec!["backend: x".to_owned()],
         failure: None,
+        error_count: 0,
+        first_errno: 0,
+        verified: None,
+        steady: None,
     }
 }
 
@@ -55,7 +63,18 @@ fn read_job() -> JobStats {
 
 fn text(spec: &JobSpec, jobs: Vec<JobStats>, format: Format) -> String {
     let options = vec![("rw".to_owned(), "read".to_owned()), ("bs".to_owned(), "4k".to_owned())];
-    let report = Report::new(spec, options, jobs, UNIX_EPOCH);
+    let planned = (0..spec.numjobs).map(|copy| PlannedJob {
+        spec: spec.clone(),
+        copy,
+        group: 0,
+        stage: 0,
+        options: options.clone(),
+    });
+    let plan =
+        Plan { run: RunSpec::default(), jobs: planned.collect(), global_options: Vec::new() };
+    let results = jobs.into_iter().enumerate();
+    let results = results.map(|(job, stats)| JobResult { job, started: UNIX_EPOCH, stats });
+    let report = Report::new(&plan, results.collect());
     let mut text = Vec::new();
     report.write(format, &mut text).expect("written to memory");
     String::from_utf8(text).expect("UTF-8")
@@ -70,7 +89,7 @@ fn the_lines_have_the_shape_of_fio() {
     let spec = JobSpec { name: "x".to_owned(), ..JobSpec::default() };
     let text = text(&spec, vec![read_job()], Format::Normal);
     for line in [
-        "x: (g=0): rw=read, bs=(R) 4096B-4096B, (W) 4096B-4096B, ioengine=auto, iodepth=1",
+        "x: (g=0): rw=read, bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B, ioengine=auto, iodepth=1",
         "Starting 1 thread",
         "  read: IOPS=199, BW=800KiB/s (819kB/s)(1600KiB/2001msec)",
         "    clat percentiles (usec):",
