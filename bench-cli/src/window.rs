@@ -289,7 +289,7 @@ impl Window {
             failure: None,
             error_count: problems.error_count,
             first_errno: problems.first_errno,
-            verified: (checked_count > 0).then(|| Verified {
+            verified: (checked_count > 0).then_some(Verified {
                 checked_count,
                 damaged_count: problems.damaged_count,
                 damaged: problems.damaged,

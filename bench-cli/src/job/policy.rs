@@ -121,8 +121,7 @@ impl Steady {
             "lat_slope" => (SteadyValue::Latency, true),
             _ => return Err(wrong()),
         };
-        let number: Option<f64> =
-            limit.strip_suffix('%').map(|digits| digits.parse().ok()).flatten();
+        let number: Option<f64> = limit.strip_suffix('%').and_then(|digits| digits.parse().ok());
         let limit = match number {
             Some(percent) if percent > 0.0 && percent <= 100.0 => SteadyLimit::Percent(percent),
             Some(_) => return Err(wrong()),

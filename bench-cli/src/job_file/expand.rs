@@ -1,7 +1,7 @@
 //! What stands for something else in a value: environment variables and fio's keywords.
 //!
 //! Owns `${NAME}`, `$pagesize`, `$mb_memory`, `$ncpus`, and the sums that keywords may stand in.
-//! Called by `job_file` for each value; names of files keep their own keywords for `job::files`.
+//! Called by `plan` for each value; names of files keep their own keywords for `job::files`.
 
 use crate::options;
 
@@ -9,7 +9,7 @@ use crate::options;
 const KB_BASE: u64 = 1024;
 
 /// The value with everything replaced.
-pub(super) fn expand(text: &str) -> Result<String, String> {
+pub(crate) fn expand(text: &str) -> Result<String, String> {
     let text = variables(text)?;
     let replaced = keywords(&text);
     // fio computes a value only where a keyword stood; `/` is in paths, too.

@@ -5,6 +5,8 @@
 
 mod expand;
 
+pub(crate) use expand::expand;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,7 @@ pub(crate) struct Line {
     /// Where it stands: `job.fio:12`.
     pub(crate) place: String,
     pub(crate) name: String,
-    /// What stands behind the `=`, with variables and keywords replaced.
+    /// What stands behind the `=`; variables and keywords are replaced by [`expand`].
     pub(crate) value: Option<String>,
 }
 
@@ -90,8 +92,7 @@ impl Reader {
             Some((name, value)) => (name.trim(), Some(value.trim())),
             None => (line, None),
         };
-        let value = value.map(expand::expand).transpose();
-        let value = value.map_err(|why| Error::usage(format!("{place}: {name}: {why}")))?;
+        let value = value.map(str::to_owned);
         section.lines.push(Line { place, name: name.to_owned(), value });
         Ok(())
     }
@@ -210,7 +211,6 @@ mod tests {
             ("[global]\nbs=4k\n", "FILE: there is no job in it"),
             ("[a]\ninclude missing.inc\n", "FILE:2: cannot read the job file"),
             ("include x\n", "FILE:1: 'include x' stands before the first section"),
-            ("[a]\nsize=${NO_SUCH_VARIABLE_HERE}\n", "FILE:2: size: the environment variable"),
         ] {
             let error = sections(text).expect_err("refused");
             assert!(error.starts_with(words), "{text:?}: {error}");

@@ -5,8 +5,8 @@
 
 use crate::cli::{Assignment, Origin};
 use crate::error::Error;
-use crate::job::{JobSpec, RunSpec};
-use crate::job_file::{Line, Section};
+use crate::job::{IoEngine, JobSpec, RunSpec};
+use crate::job_file::{self, Line, Section};
 use crate::notice;
 use crate::options::{self, Foreign, Scope, Settings};
 
@@ -127,6 +127,13 @@ fn describe(
 ) -> Result<(), Error> {
     let mut global = Vec::new();
     for section in sections {
+        // Other engines bring options of their own; the engine is what there is to say.
+        for line in section.lines.iter().filter(|line| line.name == "ioengine") {
+            if let Some(engine) = line.value.as_deref().filter(|value| !value.contains('$')) {
+                IoEngine::from_name(engine)
+                    .map_err(|why| Error::usage(format!("{}: ioengine: {why}", line.place)))?;
+            }
+        }
         let own = section
             .lines
             .iter()
@@ -157,7 +164,8 @@ fn resolve(line: &Line, ignore_unsupported: bool) -> Result<Option<Assignment>, 
             )));
         }
         let text = match value {
-            Some(text) => text.clone(),
+            Some(text) => job_file::expand(text)
+                .map_err(|why| Error::usage(format!("{place}: {name}: {why}")))?,
             None if option.is_switch() => "1".to_owned(),
             None => {
                 let example = option.example();

@@ -82,7 +82,8 @@ fn what_is_not_supported_is_named_with_a_way_out() {
         ("[a]\noutput=x\n", "FILE:2: output is for the command line"),
         ("[a]\ntime_based\n", "FILE:1 [a]: --time_based needs --runtime"),
         ("[a]\nwait_for=b\n[b]\n", "[a] wait_for=b: no job before it"),
-        ("[a]\nioengine=rbd\n", "FILE:2: ioengine: 'rbd' is not supported"),
+        ("[a]\npool=x\nioengine=rbd\n", "FILE:3: ioengine: 'rbd' is not supported"),
+        ("[a]\nsize=${NO_SUCH_VARIABLE_HERE}\n", "FILE:2: size: the environment variable"),
     ] {
         let error = plan(text, &[]).expect_err("refused");
         assert!(error.starts_with(words), "{text:?}: {error}");

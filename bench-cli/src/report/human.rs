@@ -18,8 +18,11 @@ use crate::stats::{DepthMap, Direction, JobStats, Samples};
 const LEVELS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
 const BATCHES: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
 
+/// One direction of a job.
+type Of = fn(&JobStats) -> &Direction;
+
 /// The directions with their names.
-const DIRECTIONS: [(&str, fn(&JobStats) -> &Direction); 3] =
+const DIRECTIONS: [(&str, Of); 3] =
     [("read", |job| &job.read), ("write", |job| &job.write), ("trim", |job| &job.trim)];
 
 /// Writes the report.

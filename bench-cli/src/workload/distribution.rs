@@ -31,7 +31,7 @@ impl Distribution {
         let (name, rest) = text.split_once(':').unwrap_or((text, ""));
         match name {
             "random" => Ok(Distribution::Uniform),
-            "zoned" => zones(rest, 100, |text| value::integer(text)).map(Distribution::Zones),
+            "zoned" => zones(rest, 100, value::integer).map(Distribution::Zones),
             "zoned_abs" => zones(rest, u64::MAX, |text| value::size_bytes(text, kb_base))
                 .map(Distribution::ZonesAbsolute),
             _ => match Skew::read(name, rest) {
@@ -71,7 +71,7 @@ fn zones(
     if percent && open == 0 && sizes != 100 {
         return Err(wrong());
     }
-    let left = if open > 0 { (100 - sizes) / open } else { 0 };
+    let left = 100_u64.saturating_sub(sizes).checked_div(open).unwrap_or(0);
     Ok(zones.into_iter().map(|(share, size)| (share, size.unwrap_or(left))).collect())
 }
 

@@ -3,9 +3,12 @@
 //! It never looks inside the program; `bench-cli`'s own tests do. `program` builds and runs it, the
 //! other modules assert. `cargo test -p iomill-tests cli` runs them.
 
+mod corpus;
 mod denied;
 mod files;
+mod jobs;
 mod program;
 mod refusals;
 mod report;
+mod verify;
 mod workload;
