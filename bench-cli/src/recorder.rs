@@ -1,4 +1,4 @@
-//! What is sampled while a job runs: bandwidth and IOPS, the series of intervals, the logs.
+//! What is recorded while a job runs: the series of intervals, and the logs.
 //!
 //! Owns when a sample is due and the difference between two of them. Between two samples it costs
 //! one comparison per tick; what the samples themselves cost is measured and reported. It never
@@ -11,9 +11,9 @@ use iomill_engine::{Metrics, OpMetrics};
 use crate::error::Error;
 use crate::job::JobSpec;
 use crate::logs::{JobLogs, Window};
-use crate::stats::{BIN_COUNT, Bins, Interval, Samples, Series, Tally, index_of, millis};
+use crate::stats::{BIN_COUNT, Bins, Interval, Series, Tally, index_of};
 
-/// fio's `bwavgtime`: the time between two samples of bandwidth and IOPS.
+/// The time between two samples of the series.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(500);
 
 /// The samples of one job.
@@ -32,21 +32,18 @@ pub(crate) struct Recorder {
 /// What a recorder leaves to the report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorded {
-    /// Bandwidth in KiB/s and IOPS, of reads and of writes.
-    pub(crate) bw_kib: [Samples; 2],
-    pub(crate) iops: [Samples; 2],
     pub(crate) series: Series,
     /// The time that sampling took.
     pub(crate) sampling: Duration,
 }
 
 impl Recorder {
-    /// Opens the logs of job number `job_index`; [`begin`](Recorder::begin) starts the clock.
+    /// Opens the logs of job `number` of the run; [`begin`](Recorder::begin) starts the clock.
     ///
     /// # Errors
     ///
     /// A usage error if a log cannot be opened.
-    pub(crate) fn new(spec: &JobSpec, job_index: u32) -> Result<Recorder, Error> {
+    pub(crate) fn new(spec: &JobSpec, number: usize) -> Result<Recorder, Error> {
         let now = Instant::now();
         let mut recorder = Recorder {
             start: now,
@@ -54,7 +51,7 @@ impl Recorder {
             sampling: Cadence::new(SAMPLE_PERIOD, now),
             averaging: spec.logs.window().map(|period| Cadence::new(period, now)),
             binning: spec.logs.hist_window().map(|period| Cadence::new(period, now)),
-            logs: JobLogs::open(spec, job_index)?,
+            logs: JobLogs::open(spec, number)?,
             recorded: Recorded::default(),
         };
         recorder.due = recorder.next_due();
@@ -93,10 +90,6 @@ impl Recorder {
         let began = Instant::now();
         let since = now - self.start;
         if let Some(done) = self.sampling.advance(now, metrics, last) {
-            // A short rest at the end would be a poor sample of the rate.
-            if !last {
-                self.sample(&done.interval);
-            }
             self.recorded.series.push(since, &done.interval);
         }
         if let Some(done) = self.averaging.as_mut().and_then(|c| c.advance(now, metrics, last)) {
@@ -107,17 +100,6 @@ impl Recorder {
         }
         self.due = self.next_due();
         self.recorded.sampling += began.elapsed();
-    }
-
-    fn sample(&mut self, done: &Interval) {
-        let rate = |amount: u64| amount * 1000 / millis(done.span);
-        for (at, tally) in [&done.read, &done.write].into_iter().enumerate() {
-            // A direction that has not begun has no samples; one that stalls has zeros.
-            if tally.io_count > 0 || self.recorded.iops[at].count > 0 {
-                self.recorded.bw_kib[at].push(rate(tally.bytes) / 1024);
-                self.recorded.iops[at].push(rate(tally.io_count));
-            }
-        }
     }
 
     fn next_due(&self) -> Instant {
@@ -249,16 +231,12 @@ mod tests {
         recorder.begin(Instant::now());
         let (five, eight) = (metrics(5), metrics(8));
         recorder.tick(at(&recorder, 499), &five);
-        assert_eq!(recorder.recorded.iops[0].count, 0, "not yet due");
+        assert!(recorder.recorded.series.intervals().is_empty(), "not yet due");
         recorder.tick(at(&recorder, 510), &five);
         recorder.tick(at(&recorder, 990), &eight);
         recorder.tick(at(&recorder, 1010), &eight);
         let end = at(&recorder, 1200);
         let recorded = recorder.finish(end, &eight);
-        let iops = &recorded.iops[0];
-        // Five in 510 ms, three in the next 500 ms.
-        assert_eq!((iops.count, iops.max, iops.min), (2, 9, 6));
-        assert_eq!(recorded.iops[1].count, 0, "no writes, no samples of them");
         let counts: Vec<u64> =
             recorded.series.intervals().iter().map(|interval| interval.read.io_count).collect();
         assert_eq!(counts, [5, 3]);

@@ -119,7 +119,8 @@ impl Chart {
         let centre = f64::midpoint(frame.top + TOP, frame.bottom());
         let _ = writeln!(
             out,
-            "<text class=\"middle name\" transform=\"translate(16 {centre:.1}) rotate(-90)\">{}</text>",
+            "<text class=\"middle name\" transform=\"translate(16 {centre:.1}) rotate(-90)\">\
+             {}</text>",
             escape(self.y.name)
         );
     }
@@ -205,7 +206,8 @@ fn style() -> String {
         rules
     };
     format!(
-        ".ground{{fill:#fff}}text{{fill:#222;font:12px sans-serif}}.title{{font:bold 14px sans-serif}}\
+        ".ground{{fill:#fff}}text{{fill:#222;font:12px sans-serif}}\
+         .title{{font:bold 14px sans-serif}}\
          .end{{text-anchor:end}}.middle{{text-anchor:middle}}.name{{fill:#666}}\
          .grid{{stroke:#ddd}}.dashed{{stroke-dasharray:5 3}}\
          .mark{{fill:none;stroke:#222;stroke-width:2}}{}\

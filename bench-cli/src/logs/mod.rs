@@ -109,19 +109,19 @@ pub(crate) struct Window<'a> {
 }
 
 impl JobLogs {
-    /// Opens the logs of job number `job_index`.
+    /// Opens the logs of job `number` of the run, counted from 0.
     ///
     /// # Errors
     ///
     /// A usage error that names the file.
-    pub(crate) fn open(spec: &JobSpec, job_index: u32) -> Result<JobLogs, Error> {
+    pub(crate) fn open(spec: &JobSpec, number: usize) -> Result<JobLogs, Error> {
         let logs = &spec.logs;
         let open = |name: &Option<String>, kind: &str| {
             let Some(name) = name else { return Ok(None) };
             let name = if name.is_empty() { &spec.name } else { name };
             // fio counts jobs from 1 here.
             let path = match logs.per_job {
-                true => format!("{name}_{kind}.{}.log", job_index + 1),
+                true => format!("{name}_{kind}.{}.log", number + 1),
                 false => format!("{name}_{kind}.log"),
             };
             LogFile::open(path.into(), !logs.per_job).map(Some)
@@ -132,7 +132,7 @@ impl JobLogs {
             iops: open(&logs.iops, "iops")?,
             lat: lat.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?,
             hist: open(&logs.hist, "clat_hist")?,
-            block_len_bytes: spec.block_len_bytes,
+            block_len_bytes: spec.block_bounds().1,
             epoch_ms: if logs.unix_epoch { unix_ms() } else { 0 },
         })
     }
@@ -203,7 +203,7 @@ mod tests {
     use std::fs;
 
     fn written(logs: LogSpec, folder: &std::path::Path, kind: &str) -> String {
-        let spec = JobSpec { logs, block_len_bytes: 4096, ..JobSpec::default() };
+        let spec = JobSpec { logs, ..JobSpec::default() };
         let mut logs = JobLogs::open(&spec, 0).expect("opened");
         let read = Tally {
             io_count: 100,

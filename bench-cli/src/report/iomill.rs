@@ -22,6 +22,16 @@ pub(super) struct Iomill {
     intervals: Intervals,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<Verify>,
+}
+
+/// What a verification found.
+#[derive(Serialize)]
+struct Verify {
+    checked: u64,
+    damaged: u64,
+    damages: Vec<String>,
 }
 
 impl Iomill {
@@ -39,6 +49,11 @@ impl Iomill {
             overhead: Cost::of(&entry.overhead, entry.io_count()),
             intervals: Intervals::of(&entry.series),
             error_message: entry.failure.as_ref().map(|failure| failure.message.clone()),
+            verify: entry.verified.as_ref().map(|verified| Verify {
+                checked: verified.checked_count,
+                damaged: verified.damaged_count,
+                damages: verified.damaged.clone(),
+            }),
         }
     }
 }

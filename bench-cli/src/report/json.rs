@@ -1,8 +1,8 @@
 //! The report for programs: fio's JSON, and our own values under the key `iomill`.
 //!
 //! Owns the names and the nesting of fio's keys; ours are `iomill`'s. Values that are not measured
-//! are left out, but for the zeros of `trim` and `slat_ns`, which readers of fio's JSON expect.
-//! Called by `report`.
+//! are left out, but for the zeros of `slat_ns` and of directions without requests, which readers
+//! of fio's JSON expect. Called by `report`.
 
 use std::io::{self, Write};
 
@@ -11,9 +11,9 @@ use serde::{Serialize, Serializer};
 
 use super::iomill::Iomill;
 use super::latency::{LABELS, Ranges};
-use super::{Report, VERSION, cpu_percent, timestamp_ms};
+use super::{Entry, Report, VERSION, cpu_percent, timestamp_ms};
 use crate::disk::DiskUse;
-use crate::stats::{self, Direction, JobStats, Samples, millis};
+use crate::stats::{self, Direction, JobStats, SteadyState, millis};
 
 const LEVELS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
 const BATCHES: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
@@ -26,7 +26,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write, bins: Bins) -> io
         timestamp: finished_ms / 1000,
         timestamp_ms: finished_ms,
         time: report.finished_text(),
-        global_options: Keyed(Vec::new()),
+        global_options: Keyed(report.global_options.to_vec()),
         jobs: report.entries.iter().map(|entry| job(report, entry, bins)).collect(),
         disk_util: report.disks.iter().map(DiskUtil::of).collect(),
     };
@@ -101,7 +101,34 @@ struct Job {
     latency_target: u64,
     latency_percentile: f64,
     latency_window: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_err: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_error: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    desc: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steadystate: Option<Steady>,
     iomill: Iomill,
+}
+
+#[derive(Serialize)]
+struct Steady {
+    ss: String,
+    duration: u64,
+    attained: u8,
+    criterion: String,
+    max_deviation: f64,
+    slope: f64,
+    data: SteadyData,
+}
+
+#[derive(Serialize)]
+struct SteadyData {
+    bw_mean: u64,
+    iops_mean: u64,
+    iops: Vec<u64>,
+    bw: Vec<u64>,
 }
 
 #[derive(Serialize)]
@@ -189,43 +216,46 @@ struct Detail<'a> {
 
 const PLAIN: Detail<'static> = Detail { percentiles: None, bins: Bins::Hidden };
 
-fn job(report: &Report<'_>, entry: &JobStats, bins: Bins) -> Job {
-    let (usr_cpu, sys_cpu) = cpu_percent(entry);
-    let ranges = Ranges::of(&[&entry.read.latency_ns, &entry.write.latency_ns]);
-    let spec = report.spec;
+fn job(report: &Report<'_>, entry: &Entry<'_>, bins: Bins) -> Job {
+    let Entry { spec, stats, .. } = entry;
+    let (usr_cpu, sys_cpu) = cpu_percent(stats);
+    let ranges =
+        Ranges::of(&[&stats.read.latency_ns, &stats.write.latency_ns, &stats.trim.latency_ns]);
     // fio lists bins only where it lists percentiles.
     let detail = |wanted: bool| match wanted {
         true => Detail { percentiles: Some(&spec.percentiles), bins },
         false => PLAIN,
     };
-    let details = [detail(spec.clat_percentiles), detail(spec.lat_percentiles)];
-    let group = |of: fn(&JobStats) -> &Direction| {
-        report.entries.iter().map(|entry| of(entry).bw_bytes()).sum()
+    let io_of = |of: fn(&JobStats) -> &Direction| {
+        // Without a rate `lat` is `clat`, and its percentiles would say nothing new unless asked.
+        let lat = spec.lat_percentiles || of(stats).since_intended_ns.is_some();
+        let details = [detail(spec.clat_percentiles), detail(lat)];
+        io(of(stats), report.group_bw_bytes(entry.group, of), details)
     };
     Job {
-        jobname: report.spec.name.clone(),
-        groupid: 0,
-        job_start: timestamp_ms(report.started),
-        error: entry.failure.as_ref().map_or(0, |failure| failure.errno),
+        jobname: spec.name.clone(),
+        groupid: entry.group,
+        job_start: timestamp_ms(entry.started),
+        error: stats.failure.as_ref().map_or(0, |failure| failure.errno),
         eta: 0,
-        elapsed: millis(entry.elapsed).div_ceil(1000),
-        job_options: Keyed(report.options.clone()),
-        read: io(Some(&entry.read), group(|entry| &entry.read), details),
-        write: io(Some(&entry.write), group(|entry| &entry.write), details),
-        trim: io(None, 0, details),
+        elapsed: millis(stats.elapsed).div_ceil(1000),
+        job_options: Keyed(entry.options.to_vec()),
+        read: io_of(|stats| &stats.read),
+        write: io_of(|stats| &stats.write),
+        trim: io_of(|stats| &stats.trim),
         sync: SyncIo {
-            total_ios: entry.sync.io_count,
-            lat_ns: latency(&entry.sync.latency_ns, detail(true)),
+            total_ios: stats.sync.io_count,
+            lat_ns: latency(&stats.sync.latency_ns, detail(true)),
         },
-        job_runtime: millis(entry.job_runtime),
+        job_runtime: millis(stats.job_runtime),
         usr_cpu,
         sys_cpu,
-        ctx: entry.cpu.context_switch_count,
-        majf: entry.cpu.major_fault_count,
-        minf: entry.cpu.minor_fault_count,
-        iodepth_level: Keyed::of(&LEVELS, &entry.depth_level.percentages()),
-        iodepth_submit: Keyed::of(&BATCHES, &entry.batch_submit.percentages()),
-        iodepth_complete: Keyed::of(&BATCHES, &entry.batch_complete.percentages()),
+        ctx: stats.cpu.context_switch_count,
+        majf: stats.cpu.major_fault_count,
+        minf: stats.cpu.minor_fault_count,
+        iodepth_level: Keyed::of(&LEVELS, &stats.depth_level.percentages()),
+        iodepth_submit: Keyed::of(&BATCHES, &stats.batch_submit.percentages()),
+        iodepth_complete: Keyed::of(&BATCHES, &stats.batch_complete.percentages()),
         latency_ns: Keyed::of(&LABELS, &ranges.ns),
         latency_us: Keyed::of(&LABELS, &ranges.us),
         latency_ms: Keyed::of(&LABELS, &ranges.ms),
@@ -234,32 +264,53 @@ fn job(report: &Report<'_>, entry: &JobStats, bins: Bins) -> Job {
         latency_target: 0,
         latency_percentile: 100.0,
         latency_window: 0,
-        iomill: Iomill::of(entry),
+        total_err: (stats.error_count > 0).then_some(stats.error_count),
+        first_error: (stats.error_count > 0).then_some(stats.first_errno),
+        desc: spec.description.clone(),
+        steadystate: stats.steady.as_ref().map(steady_state),
+        iomill: Iomill::of(stats),
     }
 }
 
-fn io(direction: Option<&Direction>, group_bw_bytes: u64, [clat, lat]: [Detail<'_>; 2]) -> Io {
-    let unsampled = Samples::default();
-    let busy = direction.filter(|direction| direction.io_count > 0);
-    let (bw, iops) = direction.map_or((&unsampled, &unsampled), |d| (&d.bw_kib, &d.iops));
-    let bw_bytes = direction.map_or(0, Direction::bw_bytes);
-    let io_bytes = direction.map_or(0, |direction| direction.bytes);
-    let latency_of =
-        |detail| busy.map_or_else(no_latency, |busy| latency(&busy.latency_ns, detail));
+fn steady_state(steady: &SteadyState) -> Steady {
+    let mean = |values: &[u64]| values.iter().sum::<u64>() / values.len().max(1) as u64;
+    Steady {
+        ss: steady.criterion.clone(),
+        duration: millis(steady.duration) / 1000,
+        attained: u8::from(steady.attained),
+        criterion: format!("{:.6}", steady.deviation),
+        max_deviation: steady.deviation,
+        slope: steady.slope,
+        data: SteadyData {
+            bw_mean: mean(&steady.bw_bytes),
+            iops_mean: mean(&steady.iops),
+            iops: steady.iops.clone(),
+            bw: steady.bw_bytes.clone(),
+        },
+    }
+}
+
+fn io(direction: &Direction, group_bw_bytes: u64, [clat, lat]: [Detail<'_>; 2]) -> Io {
+    let (bw, iops) = (&direction.bw_kib, &direction.iops);
+    let bw_bytes = direction.bw_bytes();
+    let latency_of = |histogram, detail| match direction.io_count {
+        0 => no_latency(),
+        _ => latency(histogram, detail),
+    };
     let share = 100.0 * bw.mean * 1024.0 / group_bw_bytes.max(1) as f64;
     Io {
-        io_bytes,
-        io_kbytes: io_bytes / 1024,
+        io_bytes: direction.bytes,
+        io_kbytes: direction.bytes / 1024,
         bw_bytes,
         bw: bw_bytes / 1024,
-        iops: direction.map_or(0.0, Direction::iops),
-        runtime: direction.map_or(0, Direction::runtime_ms),
-        total_ios: direction.map_or(0, |direction| direction.io_count),
-        short_ios: direction.map_or(0, |direction| direction.short_count),
+        iops: direction.iops(),
+        runtime: direction.runtime_ms(),
+        total_ios: direction.io_count,
+        short_ios: direction.short_count,
         drop_ios: 0,
         slat_ns: no_latency(),
-        clat_ns: latency_of(clat),
-        lat_ns: latency_of(lat),
+        clat_ns: latency_of(&direction.latency_ns, clat),
+        lat_ns: latency_of(direction.total_latency_ns(), lat),
         bw_min: bw.min,
         bw_max: bw.max,
         bw_agg: share.min(100.0),

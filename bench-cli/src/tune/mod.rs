@@ -112,7 +112,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
 
 fn time_of(matches: &ArgMatches, name: &str) -> Result<Option<Duration>, Error> {
     let Some(text) = matches.get_one::<String>(name) else { return Ok(None) };
-    options::time(text).map(Some).map_err(|why| Error::usage(format!("--{name}: {why}")))
+    options::value::time(text).map(Some).map_err(|why| Error::usage(format!("--{name}: {why}")))
 }
 
 /// The files of `--report` and `--svg`, opened before anything is tried.

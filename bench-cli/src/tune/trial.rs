@@ -12,9 +12,10 @@ use crate::cli::{self, Assignment, Request};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::job::JobSpec;
-use crate::options::{Scope, Settings};
+use crate::options::Scope;
+use crate::plan::Plan;
 use crate::results::RunResult;
-use crate::target::{CreatedFiles, Target};
+use crate::target::{self, CreatedFiles};
 
 /// The options that `tune` itself sets.
 const TRIED: [&str; 9] = [
@@ -79,7 +80,7 @@ impl<'a> Trials<'a> {
         }
         let program = std::env::current_exe()
             .map_err(|error| Error::io(format!("cannot find this program: {error}")))?;
-        Ok(Trials { program, options, block_len_bytes: spec.block_len_bytes, interrupt })
+        Ok(Trials { program, options, block_len_bytes: spec.block_bounds().1, interrupt })
     }
 
     /// The job as a line.
@@ -154,24 +155,29 @@ fn sample(result: &RunResult) -> Sample {
 /// The job's options, and the job that they describe.
 fn read(job: Vec<String>) -> Result<(Vec<(String, String)>, JobSpec), Error> {
     let words = ["bench-cli", "run"].map(OsString::from).into_iter();
-    let Request::Run(given) = cli::read(words.chain(job.into_iter().map(OsString::from)))? else {
+    let Request::Run(run) = cli::read(words.chain(job.into_iter().map(OsString::from)))? else {
         return Err(Error::usage("after -- come the options of a job, nothing else"));
     };
-    let mut settings = Settings::default();
-    for Assignment { option, text } in &given {
-        option
-            .apply(&mut settings, text)
-            .map_err(|why| Error::usage(format!("--{}: {why}", option.name)))?;
-        if option.scope == Scope::Run {
-            return Err(Error::usage(format!(
-                "--{} is not an option of the job; tune reports by itself",
-                option.name
-            )));
-        }
+    if !run.files.is_empty() {
+        return Err(Error::usage(
+            "tune takes one job by its options; write those of the job file after --",
+        ));
     }
-    settings.job.check()?;
+    if let Some(given) = run.given.iter().find(|given| given.option.scope == Scope::Run) {
+        return Err(Error::usage(format!(
+            "--{} is not an option of the job; tune reports by itself",
+            given.option.name
+        )));
+    }
+    let plan = Plan::of_command_line(&run.given)?;
+    let [job, copies @ ..] = &plan.jobs[..] else {
+        return Err(Error::usage("there is no job after --"));
+    };
+    if copies.iter().any(|copy| copy.copy == 0) {
+        return Err(Error::usage("tune takes one job at a time; leave the second --name out"));
+    }
     let pair = |given: Assignment| (given.option.name.to_owned(), given.text);
-    Ok((given.into_iter().map(pair).collect(), settings.job))
+    Ok((run.given.into_iter().map(pair).collect(), job.spec.clone()))
 }
 
 fn make_file(
@@ -181,5 +187,9 @@ fn make_file(
 ) -> Result<PathBuf, Error> {
     let mut spec = spec.clone();
     spec.name = format!("tune-{}", std::process::id());
-    Ok(Target::prepare(&spec, 0, created, interrupt)?.path)
+    let targets = target::prepare(&spec, 0, created, interrupt)?;
+    let [target] = &targets[..] else {
+        return Err(Error::usage("tune works on one file; leave --nrfiles out"));
+    };
+    Ok(target.path.clone())
 }

@@ -33,7 +33,7 @@ fn demonstration_without_options_leaves_nothing_behind() {
 }
 
 /// Starts a job of a minute and waits until it has had time to create its file and run.
-fn start_long_job(place: &Place, arguments: &[&str]) -> Child {
+pub(super) fn start_long_job(place: &Place, arguments: &[&str]) -> Child {
     let mut child = Command::new(bench_cli())
         .args(["run", "--size=1m", "--time_based", "--runtime=60s", "--output-format=json"])
         .args(arguments)
@@ -54,7 +54,7 @@ fn start_long_job(place: &Place, arguments: &[&str]) -> Child {
     child
 }
 
-fn signal(child: &Child, name: &str) {
+pub(super) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
     assert!(status.expect("kill is a program everywhere").success());
 }

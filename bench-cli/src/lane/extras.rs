@@ -1,0 +1,121 @@
+//! What jobs with a pace or a verification need beside the plain loop.
+//!
+//! Owns the clock of such a job, the blocks that wait, those in flight, and those that were not
+//! checked yet. Used by `state` alone.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use hdrhistogram::Histogram;
+
+use crate::job::JobSpec;
+use crate::pace::Pacer;
+use crate::verify::Verifier;
+use crate::workload::{Block, Direction, Region};
+
+/// What jobs with a pace or a verification need besides.
+#[derive(Debug)]
+pub(super) struct Extras {
+    pub(super) pacer: Option<RefCell<Pacer>>,
+    pub(super) epoch: Instant,
+    /// The time, read at most once per tick.
+    pub(super) now_ns: Cell<Option<u64>>,
+    /// Latencies since the intended start, per direction.
+    pub(super) since_intended_ns: RefCell<[Histogram<u64>; 3]>,
+    /// A block that was drawn and has to wait.
+    pub(super) pending: Cell<Option<Block>>,
+    /// Whether it waits for another request, not for its time.
+    pub(super) waits_for_other: Cell<bool>,
+    pub(super) verifier: Option<RefCell<Verifier>>,
+    /// Blocks in flight, for jobs that verify: no two may overlap.
+    pub(super) in_flight: RefCell<Vec<Block>>,
+    /// What was written and not checked yet, and how many of those are due now.
+    pub(super) backlog: RefCell<VecDeque<Block>>,
+    pub(super) backlog_due: Cell<u64>,
+    /// Where the check of everything has got to: file and offset.
+    pub(super) cursor: Cell<Option<(u32, u64)>>,
+    pub(super) checked_count: Cell<u64>,
+}
+
+impl Extras {
+    /// What a job needs, or `None` if it is a plain one.
+    pub(super) fn new(spec: &JobSpec, regions: &[Region]) -> Option<Box<Extras>> {
+        let pacer = Pacer::new(spec).map(RefCell::new);
+        let verifier = Verifier::new(spec, regions, spec.seed()).map(RefCell::new);
+        (pacer.is_some() || verifier.is_some()).then(|| {
+            Box::new(Extras {
+                pacer,
+                epoch: Instant::now(),
+                now_ns: Cell::new(None),
+                since_intended_ns: RefCell::new([(); 3].map(|()| histogram())),
+                pending: Cell::new(None),
+                waits_for_other: Cell::new(false),
+                verifier,
+                in_flight: RefCell::new(Vec::new()),
+                backlog: RefCell::new(VecDeque::new()),
+                backlog_due: Cell::new(0),
+                cursor: Cell::new(None),
+                checked_count: Cell::new(0),
+            })
+        })
+    }
+
+    /// The time, in nanoseconds since the job began; read once per tick.
+    pub(super) fn now_ns(&self) -> u64 {
+        if let Some(now_ns) = self.now_ns.get() {
+            return now_ns;
+        }
+        let now_ns = u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.now_ns.set(Some(now_ns));
+        now_ns
+    }
+
+    /// Whether a block in flight overlaps with this one.
+    pub(super) fn overlaps(&self, block: &Block) -> bool {
+        let end = |block: &Block| block.offset + u64::from(block.len_bytes);
+        self.in_flight.borrow().iter().any(|other| {
+            other.file == block.file && other.offset < end(block) && block.offset < end(other)
+        })
+    }
+
+    /// A block is not in flight any more.
+    pub(super) fn landed(&self, block: &Block) {
+        let mut in_flight = self.in_flight.borrow_mut();
+        if let Some(position) = in_flight.iter().position(|other| other == block) {
+            in_flight.swap_remove(position);
+        }
+    }
+
+    /// Remembers a block that was written, for the check after every so many.
+    pub(super) fn remember(&self, block: Block, spec: &JobSpec) {
+        let mut backlog = self.backlog.borrow_mut();
+        backlog.push_back(block);
+        let len = backlog.len() as u64;
+        if len >= spec.verify.backlog && self.backlog_due.get() == 0 {
+            let batch = spec.verify.backlog_batch;
+            self.backlog_due.set(if batch == 0 { len } else { batch.min(len) });
+        }
+    }
+
+    /// The next remembered block that is due for a check.
+    pub(super) fn next_of_backlog(&self) -> Option<Block> {
+        while self.backlog_due.get() > 0 {
+            self.backlog_due.set(self.backlog_due.get() - 1);
+            let block = self.backlog.borrow_mut().pop_front()?;
+            let block = Block { direction: Direction::Read, ..block };
+            // It is being written anew: the new version will be remembered itself.
+            if !self.overlaps(&block) {
+                return Some(block);
+            }
+        }
+        None
+    }
+}
+
+/// A histogram like the engine's, so that both can be reported alike.
+fn histogram() -> Histogram<u64> {
+    const LATENCY_MAX_NS: u64 = 3_600_000_000_000;
+    Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3)
+        .unwrap_or_else(|_| unreachable!("the bounds are constants that the histogram accepts"))
+}
