@@ -14,17 +14,17 @@ use super::Lane;
 use super::errors::{LaneFailure, Problems, Verdict};
 use super::extras::Extras;
 use crate::contents::Contents;
+use crate::flow::FlowShare;
 use crate::job::{JobSpec, SyncEvery};
 use crate::progress::Counts;
-use crate::verify::Damage;
 use crate::workload::{Block, Direction, Random, Region, Workload};
 
 /// What the lanes of one job share.
 #[derive(Debug)]
 pub(crate) struct LaneState {
-    spec: JobSpec,
+    pub(super) spec: JobSpec,
     files: Vec<File>,
-    regions: Vec<Region>,
+    pub(super) regions: Vec<Region>,
     workload: RefCell<Workload>,
     contents: Contents,
     stopped: Cell<bool>,
@@ -34,11 +34,11 @@ pub(crate) struct LaneState {
     smallest: u64,
     sync_every: Option<SyncEvery>,
     writes_since_sync: Cell<u64>,
-    counts: Cell<Counts>,
+    pub(super) counts: Cell<Counts>,
     failure: RefCell<Option<LaneFailure>>,
     /// Nothing of this is touched by plain jobs.
-    extras: Option<Box<Extras>>,
-    problems: RefCell<Problems>,
+    pub(super) extras: Option<Box<Extras>>,
+    pub(super) problems: RefCell<Problems>,
     parked: RefCell<Vec<Lane>>,
     /// Lanes that have nothing to do any more, for the next loop.
     retired: RefCell<Vec<Lane>>,
@@ -74,6 +74,7 @@ impl LaneState {
         files: Vec<File>,
         regions: &[Region],
         seed: u64,
+        flow: Option<FlowShare>,
     ) -> Rc<LaneState> {
         Rc::new(LaneState {
             spec: spec.clone(),
@@ -89,7 +90,7 @@ impl LaneState {
             writes_since_sync: Cell::new(0),
             counts: Cell::new(Counts::default()),
             failure: RefCell::new(None),
-            extras: Extras::new(spec, regions),
+            extras: Extras::new(spec, regions, flow),
             problems: RefCell::new(Problems::default()),
             parked: RefCell::new(Vec::new()),
             retired: RefCell::new(Vec::new()),
@@ -132,30 +133,14 @@ impl LaneState {
         self.requests_left.set(requests.unwrap_or(u64::MAX));
     }
 
-    /// From now on everything that was written is read back and checked.
-    pub(crate) fn begin_check(&self) {
-        if let Some(extras) = &self.extras {
-            let first = self.regions.first().map_or(0, |region| region.first_byte);
-            extras.pending.set(None);
-            extras.backlog.borrow_mut().clear();
-            extras.backlog_due.set(0);
-            extras.cursor.set(Some((0, first)));
-        }
-    }
-
-    /// Ends the check of everything.
-    pub(crate) fn end_check(&self) {
-        self.extras.iter().for_each(|extras| extras.cursor.set(None));
-    }
-
     /// Begins the schedule, if there is one: nothing was due before now.
     pub(crate) fn begin_schedule(&self) {
-        if let Some(extras) = &self.extras
-            && let Some(pacer) = &extras.pacer
-        {
+        let Some(extras) = &self.extras else { return };
+        if let Some(pacer) = &extras.pacer {
             extras.now_ns.set(None);
             pacer.borrow_mut().begin(extras.now_ns());
         }
+        extras.flow.iter().for_each(|flow| flow.borrow_mut().begin());
     }
 
     /// What completed since the start or since it was forgotten.
@@ -172,11 +157,6 @@ impl LaneState {
     /// The errors that did not.
     pub(crate) fn take_problems(&self) -> Problems {
         self.problems.take()
-    }
-
-    /// Units that were checked.
-    pub(crate) fn checked_count(&self) -> u64 {
-        self.extras.as_ref().map_or(0, |extras| extras.checked_count.get())
     }
 
     /// Latencies since the intended start, if the job has a rate.
@@ -223,6 +203,10 @@ impl LaneState {
         let extras = self.extras.as_ref()?;
         if extras.waits_for_other.get() {
             return None;
+        }
+        if extras.waits_for_flow.replace(false) {
+            let pause_ns = self.spec.pace.flow_sleep.as_nanos().max(1);
+            return Some(u64::try_from(pause_ns).unwrap_or(u64::MAX));
         }
         extras.now_ns.set(None);
         let block = extras.pending.get();
@@ -284,57 +268,38 @@ impl LaneState {
         let Some(block) = extras.pending.take().or_else(|| self.draw(direction)) else {
             return Next::Stop;
         };
-        let mut intended_ns = None;
-        if let Some(pacer) = &extras.pacer {
-            let mut pacer = pacer.borrow_mut();
-            let now_ns = extras.now_ns();
-            if pacer.due_ns(block.direction) > now_ns {
-                extras.pending.set(Some(block));
-                return Next::Later;
-            }
-            // The very first request is due at 0, and a nanosecond is nothing.
-            let due_ns = pacer.intended_ns(block.direction);
-            intended_ns = due_ns.and_then(|due_ns| NonZeroU64::new(due_ns.max(1)));
-            let mut workload = self.workload.borrow_mut();
-            pacer.issued(block.direction, block.len_bytes, now_ns, workload.random());
+        if self.has_to_wait(extras, &block) {
+            extras.pending.set(Some(block));
+            return Next::Later;
         }
         if extras.verifier.is_some() {
-            if extras.overlaps(&block) {
-                extras.pending.set(Some(block));
-                extras.waits_for_other.set(true);
-                return Next::Later;
-            }
             extras.in_flight.borrow_mut().push(block);
         }
+        let Some(pacer) = &extras.pacer else { return self.issued(block, None) };
+        let mut pacer = pacer.borrow_mut();
+        // The very first request is due at 0, and a nanosecond is nothing.
+        let due_ns = pacer.intended_ns(block.direction);
+        let intended_ns = due_ns.and_then(|due_ns| NonZeroU64::new(due_ns.max(1)));
+        let mut workload = self.workload.borrow_mut();
+        pacer.issued(block.direction, block.len_bytes, extras.now_ns(), workload.random());
+        drop(workload);
         self.issued(block, intended_ns)
     }
 
-    /// The next stretch of what was written, when everything is checked.
-    fn next_check(&self, extras: &Extras, (mut file, mut offset): (u32, u64)) -> Next {
-        let Some(verifier) = &extras.verifier else { return Next::Stop };
-        let most = self.spec.block_bounds().1;
-        while let Some(region) = self.regions.get(file as usize) {
-            let end = region.first_byte + region.len_bytes;
-            let found = if self.spec.verify.only {
-                (offset < end).then(|| (offset, most.min(end - offset)))
-            } else {
-                verifier.borrow().written_from(file, offset, most)
-            };
-            if let Some((start, len)) = found {
-                extras.cursor.set(Some((file, start + len)));
-                let len_bytes = u32::try_from(len).unwrap_or(u32::MAX);
-                return Next::Check(Block {
-                    direction: Direction::Read,
-                    file,
-                    offset: start,
-                    len_bytes,
-                });
-            }
-            file += 1;
-            offset = self.regions.get(file as usize).map_or(0, |region| region.first_byte);
+    /// Whether the block has to wait: for its time, for another request, or for other jobs.
+    fn has_to_wait(&self, extras: &Extras, block: &Block) -> bool {
+        let due_ns = extras.pacer.as_ref().map(|pacer| pacer.borrow().due_ns(block.direction));
+        if due_ns.is_some_and(|due_ns| due_ns > extras.now_ns()) {
+            return true;
         }
-        extras.cursor.set(Some((file, offset)));
-        Next::Stop
+        if extras.verifier.is_some() && extras.overlaps(block) {
+            extras.waits_for_other.set(true);
+            return true;
+        }
+        // Last, because it counts the request.
+        let admitted = extras.flow.as_ref().is_none_or(|flow| flow.borrow_mut().admit());
+        extras.waits_for_flow.set(!admitted);
+        !admitted
     }
 
     /// The next block of the workload, if there is any left to do.
@@ -415,15 +380,6 @@ impl LaneState {
         }
     }
 
-    /// A block was read back.
-    pub(super) fn checked(&self, block: &Block) {
-        let mut counts = self.counts.get();
-        counts.read_bytes += u64::from(block.len_bytes);
-        counts.read_count += 1;
-        self.counts.set(counts);
-        self.extras.iter().for_each(|extras| extras.landed(block));
-    }
-
     /// Takes note of a request that failed, and decides whether the job goes on.
     pub(super) fn request_failed(&self, block: &Block, error: Error) {
         if let Some(extras) = &self.extras {
@@ -438,34 +394,6 @@ impl LaneState {
             Verdict::Count => self.problems.borrow_mut().count(&error),
             Verdict::Full => self.stop(),
             Verdict::Fail => self.fail(LaneFailure::Request(error)),
-        }
-    }
-
-    /// Whether what is read is checked at once.
-    #[inline]
-    pub(super) fn checks_reads(&self) -> bool {
-        self.extras.is_some() && self.spec.verifies_reads()
-    }
-
-    /// What is wrong with a block that was read.
-    pub(super) fn damages(&self, block: &Block, bytes: &[u8]) -> Vec<Damage> {
-        let Some(extras) = &self.extras else { return Vec::new() };
-        let Some(verifier) = &extras.verifier else { return Vec::new() };
-        let verifier = verifier.borrow();
-        let units = u64::from(block.len_bytes).div_ceil(verifier.unit_bytes());
-        extras.checked_count.set(extras.checked_count.get() + units);
-        verifier.check(block.file, block.offset, bytes)
-    }
-
-    /// Takes note of a damaged unit.
-    pub(super) fn damaged(&self, file: &File, index: u32, damage: Damage, received: &[u8]) {
-        let Some(extras) = &self.extras else { return };
-        let Some(verifier) = &extras.verifier else { return };
-        let received = self.spec.verify.dump.then_some(received);
-        let verifier = verifier.borrow();
-        self.problems.borrow_mut().damage(&verifier, file, index, &damage, received);
-        if self.spec.verify.fatal {
-            self.fail(LaneFailure::Damaged);
         }
     }
 }

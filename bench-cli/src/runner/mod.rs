@@ -162,7 +162,8 @@ impl Run<'_> {
         // Pinned before the engine starts: its threads inherit it.
         let pinned = pin(spec, planned.copy);
         let job = pinned.and_then(|()| {
-            JobThread::new(spec, targets, seed(spec, number), &self.progress[number], ending)
+            let (progress, flow) = (&self.progress[number], self.schedule.flow_of(number));
+            JobThread::new(spec, targets, seed(spec, number), progress, ending, flow)
         });
         let Some(job) = start.wait(job)? else { return Ok(None) };
         if number == 0 {

@@ -40,6 +40,53 @@ enum Order {
     Mapped(RandomMap),
     /// Any block at any time.
     Anywhere,
+    /// In pieces with holes between them.
+    Strided(Strides),
+}
+
+/// The zones of a strided job, and where it has got to.
+#[derive(Clone, Debug)]
+struct Strides {
+    size_bytes: u64,
+    range_bytes: u64,
+    skip_bytes: u64,
+    random: bool,
+    start: u64,
+    done: u64,
+}
+
+impl Strides {
+    fn new(spec: &JobSpec, region: Region) -> Strides {
+        let range_bytes = spec.zone_range_bytes.unwrap_or(spec.zone_size_bytes);
+        Strides {
+            size_bytes: spec.zone_size_bytes,
+            range_bytes: range_bytes.min(region.len_bytes),
+            skip_bytes: spec.zone_skip_bytes,
+            random: spec.rw.is_random(),
+            start: 0,
+            done: 0,
+        }
+    }
+
+    fn next(&mut self, wanted: u64, unit: u64, end: u64, random: &mut Random) -> (u64, u64) {
+        if self.done >= self.size_bytes {
+            self.start =
+                self.start.saturating_add(self.range_bytes).saturating_add(self.skip_bytes);
+            self.done = 0;
+        }
+        if self.start.saturating_add(wanted) > end {
+            self.start = 0;
+        }
+        let len = wanted.min(self.range_bytes);
+        // The range may end beyond the file.
+        let room = self.range_bytes.min(end - self.start) - len;
+        let within = match self.random {
+            true => random.below(room / unit + 1) * unit,
+            false => self.done % self.range_bytes,
+        };
+        self.done += len;
+        (self.start + within.min(room), len)
+    }
 }
 
 /// How blocks that may come at any time are spread.
@@ -64,6 +111,7 @@ impl Place {
             && spec.rw.run_len == 1
             && spec.percentage_random == [100; 3];
         let order = match (spec.rw.is_random(), spec.norandommap || !even) {
+            _ if spec.strided => Order::Strided(Strides::new(spec, region)),
             (false, _) => Order::Sequential,
             (true, true) => Order::Anywhere,
             (true, false) if plain => Order::Once(Permutation::new(unit_count, key), 0),
@@ -117,6 +165,9 @@ impl Place {
             Order::Sequential => self.sequential(direction, wanted),
             Order::Mapped(_) => self.mapped(direction, wanted, random),
             Order::Anywhere => self.anywhere(direction, wanted, random),
+            Order::Strided(strides) => {
+                strides.next(wanted, self.unit, self.region.len_bytes, random)
+            }
         };
         self.follows[direction as usize] = offset + len;
         self.pass_left = self.pass_left.saturating_sub(len);
