@@ -1,7 +1,7 @@
 //! Reading back what was written, and looking at it.
 //!
-//! Owns what happens to a block that is checked, and the order in which everything is; what is right
-//! and wrong is `verify`'s. Called by `lane`, `state` and `job_thread`.
+//! Owns what happens to a block that is checked, and the order in which everything is; what is
+//! right and wrong is `verify`'s. Called by `lane`, `state` and `job_thread`.
 
 use std::rc::Rc;
 
@@ -100,10 +100,7 @@ impl LaneState {
 
     /// A block was read back.
     pub(super) fn checked(&self, block: &Block) {
-        let mut counts = self.counts.get();
-        counts.read_bytes += u64::from(block.len_bytes);
-        counts.read_count += 1;
-        self.counts.set(counts);
+        self.count(Direction::Read, block.len_bytes);
         self.extras.iter().for_each(|extras| extras.landed(block));
     }
 

@@ -34,14 +34,16 @@ pub(crate) struct LaneState {
     smallest: u64,
     sync_every: Option<SyncEvery>,
     writes_since_sync: Cell<u64>,
-    pub(super) counts: Cell<Counts>,
+    /// Per direction: what has completed.
+    bytes: [Cell<u64>; 3],
+    requests: [Cell<u64>; 3],
     failure: RefCell<Option<LaneFailure>>,
     /// Nothing of this is touched by plain jobs.
     pub(super) extras: Option<Box<Extras>>,
     pub(super) problems: RefCell<Problems>,
-    parked: RefCell<Vec<Lane>>,
+    pub(super) parked: RefCell<Vec<Lane>>,
     /// Lanes that have nothing to do any more, for the next loop.
-    retired: RefCell<Vec<Lane>>,
+    pub(super) retired: RefCell<Vec<Lane>>,
 }
 
 /// A request that is about to be issued.
@@ -88,7 +90,8 @@ impl LaneState {
             smallest: spec.block_bounds().0,
             sync_every: spec.sync_every(),
             writes_since_sync: Cell::new(0),
-            counts: Cell::new(Counts::default()),
+            bytes: Default::default(),
+            requests: Default::default(),
             failure: RefCell::new(None),
             extras: Extras::new(spec, regions, flow),
             problems: RefCell::new(Problems::default()),
@@ -121,7 +124,7 @@ impl LaneState {
 
     /// Forgets what was done so far.
     pub(crate) fn forget_counts(&self) {
-        self.counts.set(Counts::default());
+        self.bytes.iter().chain(&self.requests).for_each(|count| count.set(0));
         if let Some(extras) = &self.extras {
             extras.since_intended_ns.borrow_mut().iter_mut().for_each(Histogram::reset);
         }
@@ -133,20 +136,12 @@ impl LaneState {
         self.requests_left.set(requests.unwrap_or(u64::MAX));
     }
 
-    /// Begins the schedule, if there is one: nothing was due before now.
-    pub(crate) fn begin_schedule(&self) {
-        let Some(extras) = &self.extras else { return };
-        if let Some(pacer) = &extras.pacer {
-            extras.now_ns.set(None);
-            pacer.borrow_mut().begin(extras.now_ns());
-        }
-        extras.flow.iter().for_each(|flow| flow.borrow_mut().begin());
-    }
-
     /// What completed since the start or since it was forgotten.
     #[inline]
     pub(crate) fn counts(&self) -> Counts {
-        self.counts.get()
+        let [read_bytes, write_bytes, trim_bytes] = self.bytes.each_ref().map(Cell::get);
+        let [read_count, write_count, trim_count] = self.requests.each_ref().map(Cell::get);
+        Counts { read_bytes, read_count, write_bytes, write_count, trim_bytes, trim_count }
     }
 
     /// The error that stopped the lanes, if one did.
@@ -169,65 +164,6 @@ impl LaneState {
     pub(crate) fn fail(&self, failure: LaneFailure) {
         self.stop();
         self.failure.borrow_mut().get_or_insert(failure);
-    }
-
-    /// A lane that has nothing to do any more.
-    pub(super) fn retire(&self, lane: Lane) {
-        self.retired.borrow_mut().push(lane);
-    }
-
-    /// Lanes that can be started again.
-    pub(crate) fn take_retired(&self) -> Vec<Lane> {
-        let mut lanes = self.retired.take();
-        lanes.append(&mut self.parked.borrow_mut());
-        lanes
-    }
-
-    pub(super) fn park(&self, lane: Lane) {
-        self.parked.borrow_mut().push(lane);
-    }
-
-    pub(super) fn unpark(&self) -> Option<Lane> {
-        self.parked.borrow_mut().pop()
-    }
-
-    /// How many lanes wait for their next request to be due.
-    #[inline]
-    pub(crate) fn parked_count(&self) -> usize {
-        self.parked.borrow().len()
-    }
-
-    /// When parked lanes can go on, in nanoseconds from now: 0 at once, `None` after another
-    /// request has completed.
-    pub(crate) fn due_in_ns(&self) -> Option<u64> {
-        let extras = self.extras.as_ref()?;
-        if extras.waits_for_other.get() {
-            return None;
-        }
-        if extras.waits_for_flow.replace(false) {
-            let pause_ns = self.spec.pace.flow_sleep.as_nanos().max(1);
-            return Some(u64::try_from(pause_ns).unwrap_or(u64::MAX));
-        }
-        extras.now_ns.set(None);
-        let block = extras.pending.get();
-        let due_ns = match (block, &extras.pacer) {
-            (Some(block), Some(pacer)) => pacer.borrow().due_ns(block.direction),
-            _ => 0,
-        };
-        Some(due_ns.saturating_sub(extras.now_ns()))
-    }
-
-    /// What waited for another request is tried again after the next tick.
-    pub(crate) fn retry_at_next_tick(&self) {
-        self.extras.iter().for_each(|extras| extras.waits_for_other.set(false));
-    }
-
-    /// The time has to be read anew.
-    #[inline]
-    pub(crate) fn forget_time(&self) {
-        if let Some(extras) = &self.extras {
-            extras.now_ns.set(None);
-        }
     }
 
     pub(super) fn file(&self, index: u32) -> File {
@@ -286,22 +222,6 @@ impl LaneState {
         self.issued(block, intended_ns)
     }
 
-    /// Whether the block has to wait: for its time, for another request, or for other jobs.
-    fn has_to_wait(&self, extras: &Extras, block: &Block) -> bool {
-        let due_ns = extras.pacer.as_ref().map(|pacer| pacer.borrow().due_ns(block.direction));
-        if due_ns.is_some_and(|due_ns| due_ns > extras.now_ns()) {
-            return true;
-        }
-        if extras.verifier.is_some() && extras.overlaps(block) {
-            extras.waits_for_other.set(true);
-            return true;
-        }
-        // Last, because it counts the request.
-        let admitted = extras.flow.as_ref().is_none_or(|flow| flow.borrow_mut().admit());
-        extras.waits_for_flow.set(!admitted);
-        !admitted
-    }
-
     /// The next block of the workload, if there is any left to do.
     #[inline]
     fn draw(&self, direction: Option<Direction>) -> Option<Block> {
@@ -358,15 +278,20 @@ impl LaneState {
         if self.spec.rw.writes() { self.contents.fill(random, bytes) } else { bytes.fill(0) }
     }
 
-    /// Counts a request that has completed.
+    /// Counts one request.
+    #[inline]
+    pub(super) fn count(&self, direction: Direction, len_bytes: u32) {
+        let (bytes, requests) =
+            (&self.bytes[direction as usize], &self.requests[direction as usize]);
+        bytes.set(bytes.get() + u64::from(len_bytes));
+        requests.set(requests.get() + 1);
+    }
+
+    /// Counts a request that has completed, and what goes with it.
     #[inline]
     pub(super) fn completed(&self, block: &Block, intended_ns: Option<NonZeroU64>, len_bytes: u32) {
         let direction = block.direction;
-        let mut counts = self.counts.get();
-        let (bytes, count) = counts.of(direction);
-        *bytes += u64::from(len_bytes);
-        *count += 1;
-        self.counts.set(counts);
+        self.count(direction, len_bytes);
         let Some(extras) = &self.extras else { return };
         if let Some(intended_ns) = intended_ns {
             let latency_ns = extras.now_ns().saturating_sub(intended_ns.get()).max(1);

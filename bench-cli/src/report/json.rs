@@ -1,7 +1,8 @@
 //! The report for programs: fio's JSON, and our own values under the key `iomill`.
 //!
 //! Owns the names and the nesting of keys. Values that are not measured are left out, but for the
-//! zeros of `slat_ns` and of directions without requests, which readers of fio's JSON expect. Called by `report`.
+//! zeros of `slat_ns` and of directions without requests, which readers of fio's JSON expect.
+//! Called by `report`.
 
 use std::io::{self, Write};
 

@@ -1,7 +1,7 @@
 //! Where in one file the next block lies.
 //!
-//! Owns the position in the file and fio's orders: sequential with holes, each block once, anywhere,
-//! skewed, zones. A pass is as many bytes as the region has. Called by `workload`.
+//! Owns the position in the file and fio's orders: sequential with holes, each block once,
+//! anywhere, skewed, zones. A pass is as many bytes as the region has. Called by `workload`.
 
 use super::distribution::{Distribution, Scattered};
 use super::permutation::Permutation;
@@ -15,6 +15,8 @@ use crate::job::JobSpec;
 pub(super) struct Place {
     region: Region,
     unit: u64,
+    /// Divided once: a division per request would show.
+    unit_count: u64,
     smallest: u64,
     order: Order,
     /// Per direction, for zones and skews: they may differ.
@@ -120,6 +122,7 @@ impl Place {
         Place {
             region,
             unit,
+            unit_count,
             smallest: spec.block_bounds().0,
             order,
             spread,
@@ -154,11 +157,10 @@ impl Place {
             Order::Once(permutation, position) => {
                 let block = permutation.at(*position);
                 *position += 1;
-                if *position == self.region.len_bytes / self.unit {
+                if *position == self.unit_count {
                     *position = 0;
                     // A new pass visits the blocks in another order, as fio's does.
-                    *permutation =
-                        Permutation::new(self.region.len_bytes / self.unit, random.next());
+                    *permutation = Permutation::new(self.unit_count, random.next());
                 }
                 (block * self.unit, wanted)
             }
@@ -206,7 +208,7 @@ impl Place {
     }
 
     fn mapped(&mut self, direction: Direction, wanted: u64, random: &mut Random) -> (u64, u64) {
-        let unit_count = self.region.len_bytes / self.unit;
+        let unit_count = self.unit_count;
         let start = if self.follows_on(direction, random) {
             self.follows[direction as usize] / self.unit
         } else {

@@ -91,8 +91,8 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("librpma_apm-server.fio", &["'librpma_apm_server'"]),
     ("librpma_gpspm-client.fio", &["'librpma_gpspm_client'"]),
     ("librpma_gpspm-server.fio", &["'librpma_gpspm_server'"]),
-    ("libzbc-rand-write.fio", &["'libzbc'", "zonemode"]),
-    ("libzbc-seq-read.fio", &["'libzbc'", "zonemode"]),
+    ("libzbc-rand-write.fio", &["'libzbc'", "zone"]),
+    ("libzbc-seq-read.fio", &["'libzbc'", "zone"]),
     ("mtd.fio", &["'mtd'"]),
     ("nbd.fio", &["'nbd'"]),
     ("netio.fio", &["'net'"]),
@@ -111,9 +111,9 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("uring-cmd-ng.fio", &["'io_uring_cmd'"]),
     ("uring-cmd-zoned.fio", &["'io_uring_cmd'"]),
     ("xnvme-compare.fio", &["FIO_", "'xnvme'"]),
-    ("xnvme-zoned.fio", &["FIO_", "zonemode"]),
-    ("zbd-rand-write.fio", &["zonemode"]),
-    ("zbd-seq-read.fio", &["zonemode"]),
+    ("xnvme-zoned.fio", &["FIO_", "zone"]),
+    ("zbd-rand-write.fio", &["zone"]),
+    ("zbd-seq-read.fio", &["zone"]),
     ("zipf.fio", &["'null'"]),
 ];
 
