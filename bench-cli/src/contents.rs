@@ -1,7 +1,7 @@
 //! What is written: random data, zeros or a pattern, more or less compressible.
 //!
-//! Owns the filling of buffers, by `job`'s settings. It knows no file and no checksum; `verify` puts
-//! its headers on top. Called by `job_thread` for new buffers and by `lane` before writes.
+//! Owns the filling of buffers, by `job`'s settings. It knows no file and no checksum; `verify`
+//! puts its headers on top. Called by `job_thread` for new buffers and by `lane` before writes.
 
 use crate::job::JobSpec;
 use crate::workload::Random;

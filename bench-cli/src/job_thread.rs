@@ -1,6 +1,6 @@
 //! One job: its engine, its loop, its phases.
 //!
-//! Owns the engine of the job and the phases ramp, measurement, check, wind-down. The clock is read
+//! Owns the phases ramp, measurement, check, wind-down. The clock is read
 //! once per tick. Run by `runner`, one thread per job; what a completed request does next is
 //! `lane`'s, what is measured is `window`'s.
 
@@ -8,13 +8,13 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use iomill_engine::{
-    BackendChoice, Completion, Config, Context, Engine, ErrorKind, File, SqPoll, Sync, Wait,
-};
+use iomill_engine::{Completion, Context, Engine, File, Sync, Wait};
 
 use crate::error::Error;
+use crate::flow::FlowShare;
 use crate::interrupt::Interrupt;
-use crate::job::{IoEngine, JobSpec};
+use crate::job::JobSpec;
+use crate::job_engine;
 use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::JobProgress;
@@ -23,9 +23,6 @@ use crate::stats::{DepthMap, Failure, JobStats, Overhead};
 use crate::target::{self, Target};
 use crate::window::{Phase, Window};
 use crate::workload::{Random, Region};
-
-/// fio's default for `sqthread_poll_idle`: the kernel's own.
-const SQ_POLL_IDLE_DEFAULT: Duration = Duration::from_secs(1);
 
 /// The time that requests in flight get after the loop itself failed.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -98,15 +95,10 @@ impl<'a> JobThread<'a> {
         place: Place,
         progress: &'a JobProgress,
         ending: Ending<'a>,
+        flow: Option<FlowShare>,
     ) -> Result<JobThread<'a>, Error> {
         let refused = |error: iomill_engine::Error| Error::usage(error.to_string());
-        let mut engine = config(spec, targets.len())?.start().map_err(|error| {
-            if spec.ioengine == IoEngine::IoUring && error.kind() == ErrorKind::Backend {
-                let advice = "or leave --ioengine=io_uring out to run on threads";
-                return Error::usage(format!("{error}; {advice}"));
-            }
-            refused(error)
-        })?;
+        let mut engine = job_engine::start(spec, targets.len())?;
         let mut files = Vec::with_capacity(targets.len());
         for target in targets {
             target::warm_or_cool(spec, &target.path, ending.interrupt)?;
@@ -122,7 +114,7 @@ impl<'a> JobThread<'a> {
         }
         let regions: Vec<Region> = targets.iter().map(|target| target.region).collect();
         let region_bytes = regions.iter().map(|region| region.len_bytes).sum();
-        let lanes = LaneState::new(spec, files.clone(), &regions, place.seed);
+        let lanes = LaneState::new(spec, files.clone(), &regions, place.seed, flow);
         let amount_bytes = spec.amount_bytes(region_bytes);
         let mut job = JobThread {
             spec,
@@ -400,32 +392,6 @@ fn damaged(stats: &JobStats) -> Option<Failure> {
     })
 }
 
-fn config(spec: &JobSpec, file_count: usize) -> Result<Config, Error> {
-    let (_, largest) = spec.block_bounds();
-    let block_len_bytes =
-        u32::try_from(largest).map_err(|_| Error::usage(format!("--bs={largest} is too large")))?;
-    let backend = match spec.ioengine {
-        IoEngine::Auto => BackendChoice::Auto,
-        IoEngine::IoUring => BackendChoice::IoUring,
-        IoEngine::Threads => BackendChoice::Threads,
-    };
-    let poll = spec.sqthread_poll.then(|| SqPoll {
-        idle: spec.sqthread_poll_idle.unwrap_or(SQ_POLL_IDLE_DEFAULT),
-        cpu: spec.sqthread_poll_cpu,
-    });
-    let file_slots = u32::try_from(file_count).unwrap_or(u32::MAX);
-    Ok(Config::new()
-        .backend(backend)
-        .depth(spec.iodepth)
-        // One more than the depth: the sync at the end comes when all lanes are empty, and a
-        // full engine would mean a mistake here.
-        .capacity(spec.iodepth + 1)
-        .buffers(spec.iodepth, block_len_bytes)
-        .fixed_buffers(spec.fixedbufs)
-        .fixed_files(if spec.registerfiles { file_slots } else { 0 })
-        .sqpoll(poll))
-}
-
 fn failure(error: &iomill_engine::Error) -> Failure {
     Failure { errno: error.errno().unwrap_or(0), message: error.to_string() }
 }
@@ -443,16 +409,17 @@ mod tests {
         let spec = JobSpec {
             directory: Some(directory.path().to_owned()),
             size: Some(crate::job::Amount::Bytes(4096)),
-            ioengine: IoEngine::Threads,
+            ioengine: crate::job::IoEngine::Threads,
             ..JobSpec::default()
         };
         let (created, interrupt) = (CreatedFiles::default(), Interrupt::default());
         let targets = target::prepare(&spec, 0, &created, &interrupt).expect("created");
         let (progress, others) = (JobProgress::default(), Interrupt::default());
         let ending = Ending { interrupt: &interrupt, others: &others };
-        assert!(JobThread::new(&spec, &targets, PLACE, &progress, ending).is_ok());
+        assert!(JobThread::new(&spec, &targets, PLACE, &progress, ending, None).is_ok());
         interrupt.raise();
-        let error = JobThread::new(&spec, &targets, PLACE, &progress, ending).expect_err("ended");
+        let error =
+            JobThread::new(&spec, &targets, PLACE, &progress, ending, None).expect_err("ended");
         assert_eq!(error.exit_code(), 130, "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! The measured time of a job and what is sampled in it.
 //!
-//! Owns samples of bandwidth and IOPS, the lower limits of rates, the search for a steady state, and
-//! the time that each phase took. It runs nothing. Called by `job_thread` once per tick at most.
+//! Owns samples of bandwidth and IOPS, the lower limits of rates, the search for a steady state,
+//! and the time that each phase took. It runs nothing. Called by `job_thread` once per tick at most.
 
 use std::time::{Duration, Instant};
 

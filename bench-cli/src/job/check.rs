@@ -74,6 +74,13 @@ impl JobSpec {
         if self.time_based && self.runtime.is_none() {
             return Some("--time_based needs --runtime, e.g. --runtime=10s".into());
         }
+        let (block, largest) = self.block_bounds();
+        if self.strided && self.zone_size_bytes < block {
+            return Some(format!("--zonemode=strided needs --zonesize of at least --bs={block}"));
+        }
+        if self.strided && self.zone_range_bytes.is_some_and(|range| range < largest) {
+            return Some(format!("--zonerange is smaller than one block, --bs={largest}"));
+        }
         let poll_options = [
             ("--sqthread_poll_cpu", self.sqthread_poll_cpu.is_some()),
             ("--sqthread_poll_idle", self.sqthread_poll_idle.is_some()),
@@ -214,6 +221,7 @@ mod tests {
             (vec![("rate_process", "poisson")], ["--rate_process", "--rate_iops"]),
             (vec![("ss", "iops:2%")], ["--steadystate", "--steadystate_duration"]),
             (vec![("size", "8k"), ("nrfiles", "4")], ["--size=8192", "4 files"]),
+            (vec![("zonemode", "strided")], ["--zonemode=strided", "--zonesize"]),
             (vec![("verify_only", "1")], ["--verify_only", "--verify"]),
             (vec![("verify", "pattern")], ["--verify=pattern", "--verify_pattern"]),
             (vec![("verify", "crc32c"), ("bs", "64")], ["--verify=crc32c", "128"]),

@@ -82,6 +82,11 @@ pub(crate) struct JobSpec {
     /// What a calculated offset is rounded down to a multiple of.
     pub(crate) offset_align_bytes: Option<u64>,
     pub(crate) io_size: Option<Amount>,
+    /// Work in pieces with holes between them.
+    pub(crate) strided: bool,
+    pub(crate) zone_size_bytes: u64,
+    pub(crate) zone_range_bytes: Option<u64>,
+    pub(crate) zone_skip_bytes: u64,
     /// The most requests of the job; 0 is no limit.
     pub(crate) number_ios: u64,
     pub(crate) loops: u64,
@@ -157,6 +162,10 @@ impl Default for JobSpec {
             offset_increment: Amount::Bytes(0),
             offset_align_bytes: None,
             io_size: None,
+            strided: false,
+            zone_size_bytes: 0,
+            zone_range_bytes: None,
+            zone_skip_bytes: 0,
             number_ios: 0,
             loops: 1,
             runtime: None,

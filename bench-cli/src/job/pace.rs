@@ -46,6 +46,11 @@ pub(crate) struct PaceSpec {
     /// The pause after each `think_blocks` requests.
     pub(crate) think_time: Duration,
     pub(crate) think_blocks: u64,
+    /// The weight of the job among those of its flow; 0 is no flow.
+    pub(crate) flow: u64,
+    pub(crate) flow_id: u64,
+    /// How long a job that is ahead of the others waits before it looks again.
+    pub(crate) flow_sleep: Duration,
     /// The pause before the job begins, from one end of the range to the other.
     pub(crate) start_delay: (Duration, Duration),
 }
@@ -61,6 +66,9 @@ impl Default for PaceSpec {
             process: RateProcess::Linear,
             think_time: Duration::ZERO,
             think_blocks: 1,
+            flow: 0,
+            flow_id: 0,
+            flow_sleep: Duration::from_micros(100),
             start_delay: (Duration::ZERO, Duration::ZERO),
         }
     }

@@ -85,7 +85,8 @@ impl Reader {
         }
         let Some(section) = self.sections.last_mut() else {
             return Err(Error::usage(format!(
-                "{place}: '{line}' stands before the first section; begin one with [global] or [name]"
+                "{place}: '{line}' stands before the first section; begin one with \
+                 [global] or [name]"
             )));
         };
         let (name, value) = match line.split_once('=') {

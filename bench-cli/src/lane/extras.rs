@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
+use crate::flow::FlowShare;
 use crate::job::JobSpec;
 use crate::pace::Pacer;
 use crate::verify::Verifier;
@@ -18,6 +19,9 @@ use crate::workload::{Block, Direction, Region};
 #[derive(Debug)]
 pub(super) struct Extras {
     pub(super) pacer: Option<RefCell<Pacer>>,
+    pub(super) flow: Option<RefCell<FlowShare>>,
+    /// Whether the block waits for other jobs of its flow.
+    pub(super) waits_for_flow: Cell<bool>,
     pub(super) epoch: Instant,
     /// The time, read at most once per tick.
     pub(super) now_ns: Cell<Option<u64>>,
@@ -40,12 +44,18 @@ pub(super) struct Extras {
 
 impl Extras {
     /// What a job needs, or `None` if it is a plain one.
-    pub(super) fn new(spec: &JobSpec, regions: &[Region]) -> Option<Box<Extras>> {
+    pub(super) fn new(
+        spec: &JobSpec,
+        regions: &[Region],
+        flow: Option<FlowShare>,
+    ) -> Option<Box<Extras>> {
         let pacer = Pacer::new(spec).map(RefCell::new);
         let verifier = Verifier::new(spec, regions, spec.seed()).map(RefCell::new);
-        (pacer.is_some() || verifier.is_some()).then(|| {
+        (pacer.is_some() || verifier.is_some() || flow.is_some()).then(|| {
             Box::new(Extras {
                 pacer,
+                flow: flow.map(RefCell::new),
+                waits_for_flow: Cell::new(false),
                 epoch: Instant::now(),
                 now_ns: Cell::new(None),
                 since_intended_ns: RefCell::new([(); 3].map(|()| histogram())),

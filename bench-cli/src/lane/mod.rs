@@ -3,14 +3,15 @@
 //! Owns what a callback does. A lane is one buffer that is always in flight as a read, a write, a
 //! trim or a sync, until the job has done its amount or is told to stop; a lane whose next request
 //! is not due yet is parked. Per request there is no allocation, no lock, no clock and no atomic
-//! unless the job has several files, a pace or a verification: what the lanes share is counted by an
-//! `Rc`, and file and buffer move from the completed request into the next one. Driven by
+//! unless the job has several files, a pace or a verification: what the lanes share is counted by
+//! an `Rc`, and file and buffer move from the completed request into the next one. Driven by
 //! `job_thread`.
 
 mod check;
 mod errors;
 mod extras;
 mod state;
+mod wait;
 
 pub(crate) use errors::LaneFailure;
 pub(crate) use state::LaneState;

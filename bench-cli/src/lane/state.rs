@@ -14,17 +14,17 @@ use super::Lane;
 use super::errors::{LaneFailure, Problems, Verdict};
 use super::extras::Extras;
 use crate::contents::Contents;
+use crate::flow::FlowShare;
 use crate::job::{JobSpec, SyncEvery};
 use crate::progress::Counts;
-use crate::verify::Damage;
 use crate::workload::{Block, Direction, Random, Region, Workload};
 
 /// What the lanes of one job share.
 #[derive(Debug)]
 pub(crate) struct LaneState {
-    spec: JobSpec,
+    pub(super) spec: JobSpec,
     files: Vec<File>,
-    regions: Vec<Region>,
+    pub(super) regions: Vec<Region>,
     workload: RefCell<Workload>,
     contents: Contents,
     stopped: Cell<bool>,
@@ -34,14 +34,16 @@ pub(crate) struct LaneState {
     smallest: u64,
     sync_every: Option<SyncEvery>,
     writes_since_sync: Cell<u64>,
-    counts: Cell<Counts>,
+    /// Per direction: what has completed.
+    bytes: [Cell<u64>; 3],
+    requests: [Cell<u64>; 3],
     failure: RefCell<Option<LaneFailure>>,
     /// Nothing of this is touched by plain jobs.
-    extras: Option<Box<Extras>>,
-    problems: RefCell<Problems>,
-    parked: RefCell<Vec<Lane>>,
+    pub(super) extras: Option<Box<Extras>>,
+    pub(super) problems: RefCell<Problems>,
+    pub(super) parked: RefCell<Vec<Lane>>,
     /// Lanes that have nothing to do any more, for the next loop.
-    retired: RefCell<Vec<Lane>>,
+    pub(super) retired: RefCell<Vec<Lane>>,
 }
 
 /// A request that is about to be issued.
@@ -74,6 +76,7 @@ impl LaneState {
         files: Vec<File>,
         regions: &[Region],
         seed: u64,
+        flow: Option<FlowShare>,
     ) -> Rc<LaneState> {
         Rc::new(LaneState {
             spec: spec.clone(),
@@ -87,9 +90,10 @@ impl LaneState {
             smallest: spec.block_bounds().0,
             sync_every: spec.sync_every(),
             writes_since_sync: Cell::new(0),
-            counts: Cell::new(Counts::default()),
+            bytes: Default::default(),
+            requests: Default::default(),
             failure: RefCell::new(None),
-            extras: Extras::new(spec, regions),
+            extras: Extras::new(spec, regions, flow),
             problems: RefCell::new(Problems::default()),
             parked: RefCell::new(Vec::new()),
             retired: RefCell::new(Vec::new()),
@@ -120,7 +124,7 @@ impl LaneState {
 
     /// Forgets what was done so far.
     pub(crate) fn forget_counts(&self) {
-        self.counts.set(Counts::default());
+        self.bytes.iter().chain(&self.requests).for_each(|count| count.set(0));
         if let Some(extras) = &self.extras {
             extras.since_intended_ns.borrow_mut().iter_mut().for_each(Histogram::reset);
         }
@@ -132,36 +136,12 @@ impl LaneState {
         self.requests_left.set(requests.unwrap_or(u64::MAX));
     }
 
-    /// From now on everything that was written is read back and checked.
-    pub(crate) fn begin_check(&self) {
-        if let Some(extras) = &self.extras {
-            let first = self.regions.first().map_or(0, |region| region.first_byte);
-            extras.pending.set(None);
-            extras.backlog.borrow_mut().clear();
-            extras.backlog_due.set(0);
-            extras.cursor.set(Some((0, first)));
-        }
-    }
-
-    /// Ends the check of everything.
-    pub(crate) fn end_check(&self) {
-        self.extras.iter().for_each(|extras| extras.cursor.set(None));
-    }
-
-    /// Begins the schedule, if there is one: nothing was due before now.
-    pub(crate) fn begin_schedule(&self) {
-        if let Some(extras) = &self.extras
-            && let Some(pacer) = &extras.pacer
-        {
-            extras.now_ns.set(None);
-            pacer.borrow_mut().begin(extras.now_ns());
-        }
-    }
-
     /// What completed since the start or since it was forgotten.
     #[inline]
     pub(crate) fn counts(&self) -> Counts {
-        self.counts.get()
+        let [read_bytes, write_bytes, trim_bytes] = self.bytes.each_ref().map(Cell::get);
+        let [read_count, write_count, trim_count] = self.requests.each_ref().map(Cell::get);
+        Counts { read_bytes, read_count, write_bytes, write_count, trim_bytes, trim_count }
     }
 
     /// The error that stopped the lanes, if one did.
@@ -174,11 +154,6 @@ impl LaneState {
         self.problems.take()
     }
 
-    /// Units that were checked.
-    pub(crate) fn checked_count(&self) -> u64 {
-        self.extras.as_ref().map_or(0, |extras| extras.checked_count.get())
-    }
-
     /// Latencies since the intended start, if the job has a rate.
     pub(crate) fn since_intended_ns(&self) -> Option<[Histogram<u64>; 3]> {
         let extras = self.extras.as_ref().filter(|_| self.spec.pace.is_rated())?;
@@ -189,61 +164,6 @@ impl LaneState {
     pub(crate) fn fail(&self, failure: LaneFailure) {
         self.stop();
         self.failure.borrow_mut().get_or_insert(failure);
-    }
-
-    /// A lane that has nothing to do any more.
-    pub(super) fn retire(&self, lane: Lane) {
-        self.retired.borrow_mut().push(lane);
-    }
-
-    /// Lanes that can be started again.
-    pub(crate) fn take_retired(&self) -> Vec<Lane> {
-        let mut lanes = self.retired.take();
-        lanes.append(&mut self.parked.borrow_mut());
-        lanes
-    }
-
-    pub(super) fn park(&self, lane: Lane) {
-        self.parked.borrow_mut().push(lane);
-    }
-
-    pub(super) fn unpark(&self) -> Option<Lane> {
-        self.parked.borrow_mut().pop()
-    }
-
-    /// How many lanes wait for their next request to be due.
-    #[inline]
-    pub(crate) fn parked_count(&self) -> usize {
-        self.parked.borrow().len()
-    }
-
-    /// When parked lanes can go on, in nanoseconds from now: 0 at once, `None` after another
-    /// request has completed.
-    pub(crate) fn due_in_ns(&self) -> Option<u64> {
-        let extras = self.extras.as_ref()?;
-        if extras.waits_for_other.get() {
-            return None;
-        }
-        extras.now_ns.set(None);
-        let block = extras.pending.get();
-        let due_ns = match (block, &extras.pacer) {
-            (Some(block), Some(pacer)) => pacer.borrow().due_ns(block.direction),
-            _ => 0,
-        };
-        Some(due_ns.saturating_sub(extras.now_ns()))
-    }
-
-    /// What waited for another request is tried again after the next tick.
-    pub(crate) fn retry_at_next_tick(&self) {
-        self.extras.iter().for_each(|extras| extras.waits_for_other.set(false));
-    }
-
-    /// The time has to be read anew.
-    #[inline]
-    pub(crate) fn forget_time(&self) {
-        if let Some(extras) = &self.extras {
-            extras.now_ns.set(None);
-        }
     }
 
     pub(super) fn file(&self, index: u32) -> File {
@@ -284,57 +204,22 @@ impl LaneState {
         let Some(block) = extras.pending.take().or_else(|| self.draw(direction)) else {
             return Next::Stop;
         };
-        let mut intended_ns = None;
-        if let Some(pacer) = &extras.pacer {
-            let mut pacer = pacer.borrow_mut();
-            let now_ns = extras.now_ns();
-            if pacer.due_ns(block.direction) > now_ns {
-                extras.pending.set(Some(block));
-                return Next::Later;
-            }
-            // The very first request is due at 0, and a nanosecond is nothing.
-            let due_ns = pacer.intended_ns(block.direction);
-            intended_ns = due_ns.and_then(|due_ns| NonZeroU64::new(due_ns.max(1)));
-            let mut workload = self.workload.borrow_mut();
-            pacer.issued(block.direction, block.len_bytes, now_ns, workload.random());
+        if self.has_to_wait(extras, &block) {
+            extras.pending.set(Some(block));
+            return Next::Later;
         }
         if extras.verifier.is_some() {
-            if extras.overlaps(&block) {
-                extras.pending.set(Some(block));
-                extras.waits_for_other.set(true);
-                return Next::Later;
-            }
             extras.in_flight.borrow_mut().push(block);
         }
+        let Some(pacer) = &extras.pacer else { return self.issued(block, None) };
+        let mut pacer = pacer.borrow_mut();
+        // The very first request is due at 0, and a nanosecond is nothing.
+        let due_ns = pacer.intended_ns(block.direction);
+        let intended_ns = due_ns.and_then(|due_ns| NonZeroU64::new(due_ns.max(1)));
+        let mut workload = self.workload.borrow_mut();
+        pacer.issued(block.direction, block.len_bytes, extras.now_ns(), workload.random());
+        drop(workload);
         self.issued(block, intended_ns)
-    }
-
-    /// The next stretch of what was written, when everything is checked.
-    fn next_check(&self, extras: &Extras, (mut file, mut offset): (u32, u64)) -> Next {
-        let Some(verifier) = &extras.verifier else { return Next::Stop };
-        let most = self.spec.block_bounds().1;
-        while let Some(region) = self.regions.get(file as usize) {
-            let end = region.first_byte + region.len_bytes;
-            let found = if self.spec.verify.only {
-                (offset < end).then(|| (offset, most.min(end - offset)))
-            } else {
-                verifier.borrow().written_from(file, offset, most)
-            };
-            if let Some((start, len)) = found {
-                extras.cursor.set(Some((file, start + len)));
-                let len_bytes = u32::try_from(len).unwrap_or(u32::MAX);
-                return Next::Check(Block {
-                    direction: Direction::Read,
-                    file,
-                    offset: start,
-                    len_bytes,
-                });
-            }
-            file += 1;
-            offset = self.regions.get(file as usize).map_or(0, |region| region.first_byte);
-        }
-        extras.cursor.set(Some((file, offset)));
-        Next::Stop
     }
 
     /// The next block of the workload, if there is any left to do.
@@ -393,15 +278,20 @@ impl LaneState {
         if self.spec.rw.writes() { self.contents.fill(random, bytes) } else { bytes.fill(0) }
     }
 
-    /// Counts a request that has completed.
+    /// Counts one request.
+    #[inline]
+    pub(super) fn count(&self, direction: Direction, len_bytes: u32) {
+        let (bytes, requests) =
+            (&self.bytes[direction as usize], &self.requests[direction as usize]);
+        bytes.set(bytes.get() + u64::from(len_bytes));
+        requests.set(requests.get() + 1);
+    }
+
+    /// Counts a request that has completed, and what goes with it.
     #[inline]
     pub(super) fn completed(&self, block: &Block, intended_ns: Option<NonZeroU64>, len_bytes: u32) {
         let direction = block.direction;
-        let mut counts = self.counts.get();
-        let (bytes, count) = counts.of(direction);
-        *bytes += u64::from(len_bytes);
-        *count += 1;
-        self.counts.set(counts);
+        self.count(direction, len_bytes);
         let Some(extras) = &self.extras else { return };
         if let Some(intended_ns) = intended_ns {
             let latency_ns = extras.now_ns().saturating_sub(intended_ns.get()).max(1);
@@ -413,15 +303,6 @@ impl LaneState {
                 extras.remember(*block, &self.spec);
             }
         }
-    }
-
-    /// A block was read back.
-    pub(super) fn checked(&self, block: &Block) {
-        let mut counts = self.counts.get();
-        counts.read_bytes += u64::from(block.len_bytes);
-        counts.read_count += 1;
-        self.counts.set(counts);
-        self.extras.iter().for_each(|extras| extras.landed(block));
     }
 
     /// Takes note of a request that failed, and decides whether the job goes on.
@@ -438,34 +319,6 @@ impl LaneState {
             Verdict::Count => self.problems.borrow_mut().count(&error),
             Verdict::Full => self.stop(),
             Verdict::Fail => self.fail(LaneFailure::Request(error)),
-        }
-    }
-
-    /// Whether what is read is checked at once.
-    #[inline]
-    pub(super) fn checks_reads(&self) -> bool {
-        self.extras.is_some() && self.spec.verifies_reads()
-    }
-
-    /// What is wrong with a block that was read.
-    pub(super) fn damages(&self, block: &Block, bytes: &[u8]) -> Vec<Damage> {
-        let Some(extras) = &self.extras else { return Vec::new() };
-        let Some(verifier) = &extras.verifier else { return Vec::new() };
-        let verifier = verifier.borrow();
-        let units = u64::from(block.len_bytes).div_ceil(verifier.unit_bytes());
-        extras.checked_count.set(extras.checked_count.get() + units);
-        verifier.check(block.file, block.offset, bytes)
-    }
-
-    /// Takes note of a damaged unit.
-    pub(super) fn damaged(&self, file: &File, index: u32, damage: Damage, received: &[u8]) {
-        let Some(extras) = &self.extras else { return };
-        let Some(verifier) = &extras.verifier else { return };
-        let received = self.spec.verify.dump.then_some(received);
-        let verifier = verifier.borrow();
-        self.problems.borrow_mut().damage(&verifier, file, index, &damage, received);
-        if self.spec.verify.fatal {
-            self.fail(LaneFailure::Damaged);
         }
     }
 }

@@ -19,7 +19,6 @@ const ZONES: &str = "zoned devices are not supported";
 const NUMA: &str = "memory is not placed by node; pin the job with --cpus_allowed";
 const REPLAY: &str = "traces are not replayed";
 const PRIORITY: &str = "I/O priorities are not set; start the whole program with ionice";
-const FLOWS: &str = "jobs do not wait for each other's progress; use --rate_iops";
 const COMMANDS: &str = "the engines io_uring and threads send no device commands";
 const LAYOUT: &str = "files are made one after the other, before the first job";
 const RANDOM: &str = "the generator is fixed: every block once per pass, without a map in memory";
@@ -66,7 +65,6 @@ const NO_EFFECT: &[(&str, &str)] = &[
     ("dedupe_working_set_percentage", "a write repeats the one before it"),
     ("buffer_compress_chunk", "zeros stand at the end of each block"),
     ("unit_base", "the report shows bytes"),
-    ("flow_sleep", "--flow itself is what matters"),
     ("fadvise_hint", "the kernel gets no advice on the order of requests"),
     ("force_async", "the engine decides what the kernel hands to its workers"),
     ("rate_ignore_thinktime", "a pause counts as time in which requests were due"),
@@ -96,12 +94,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("atomic", "torn-write protection is not asked for"),
     ("uncached", "use --direct"),
     ("nowait", "a request that would block is never refused"),
-    ("flow", FLOWS),
-    ("flow_id", FLOWS),
-    ("zonemode", ZONES),
-    ("zonesize", ZONES),
-    ("zonerange", ZONES),
-    ("zoneskip", ZONES),
     ("zonecapacity", ZONES),
     ("read_beyond_wp", ZONES),
     ("max_open_zones", ZONES),

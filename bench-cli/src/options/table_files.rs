@@ -63,6 +63,36 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "Round a start given in percent down to a multiple of this [the smallest block]",
     ),
     job(
+        "zonemode",
+        &[],
+        Setting::Form("WORD", "strided", |s, v| match v {
+            "none" | "strided" => {
+                s.job.strided = v == "strided";
+                Ok(())
+            }
+            _ => Err(format!("'{v}' is not supported: zones are none or strided")),
+        }),
+        "strided: work in pieces of --zonesize with --zoneskip between them [none]",
+    ),
+    job(
+        "zonesize",
+        &[],
+        Setting::Size(1..=u64::MAX, set!(job.zone_size_bytes)),
+        "Bytes to transfer in a zone before the next one",
+    ),
+    job(
+        "zonerange",
+        &[],
+        Setting::Size(1..=u64::MAX, set!(job.zone_range_bytes = Some)),
+        "Length of a zone [--zonesize]",
+    ),
+    job(
+        "zoneskip",
+        &[],
+        Setting::Size(0..=u64::MAX, set!(job.zone_skip_bytes)),
+        "Distance from the end of one zone to the start of the next [0]",
+    ),
+    job(
         "number_ios",
         &[],
         Setting::Int(0..=u64::MAX, set!(job.number_ios)),

@@ -69,6 +69,24 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "Pause after this many requests instead of each [1]",
     ),
     job(
+        "flow",
+        &[],
+        Setting::Int(0..=1_000_000, set!(job.pace.flow)),
+        "Weight of the job among those with the same --flow_id: they keep pace with each other [0]",
+    ),
+    job(
+        "flow_id",
+        &[],
+        Setting::Int(0..=u32::MAX as u64, set!(job.pace.flow_id)),
+        "Which jobs keep pace with each other [0]",
+    ),
+    job(
+        "flow_sleep",
+        &[],
+        Setting::TimeUs(set!(job.pace.flow_sleep)),
+        "Pause of a job that is ahead of its flow; a plain number is microseconds [100us]",
+    ),
+    job(
         "startdelay",
         &[],
         Setting::Form("TIME-TIME", "2s", |s, v| {

@@ -66,12 +66,12 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "verify_fatal",
         &[],
         Setting::Bool(set!(job.verify.fatal)),
-        "End at the first damaged block; otherwise all are found and the job fails at its end [0]",
+        "End at the first damaged block; otherwise all are found and the job fails then [0]",
     ),
     job(
         "verify_dump",
         &[],
         Setting::Bool(set!(job.verify.dump)),
-        "Save the first damaged blocks, as read and as expected, to files in the current folder [1]",
+        "Save the first damaged blocks, as read and as expected, in the current folder [1]",
     ),
 ];

@@ -1,7 +1,7 @@
 //! From sections and the command line to the list of jobs.
 //!
 //! Owns inheritance (defaults, `[global]`, section, command line), copies, groups, and the stages
-//! between which everything stops. It opens no file. Called by `main`; its jobs are run by `runner`.
+//! between which everything stops. It opens no file. Called by `main`; `runner` runs its jobs.
 
 use crate::cli::{Assignment, Origin};
 use crate::error::Error;

@@ -3,8 +3,8 @@
 //! Owns where a report goes and what both layouts share. It measures nothing. Called by `main`.
 //!
 //! What the numbers mean, where it differs from fio: the engine measures one latency, from the
-//! system call that submitted a request to the one that reaped it. It is reported as `clat`. `lat` is
-//! the same, but for jobs with a rate: there it runs from the time when the request should have
+//! system call that submitted a request to the one that reaped it. It is reported as `clat`. `lat`
+//! is the same, but for jobs with a rate: there it runs from the time when the request should have
 //! begun. `slat` has no samples, as with fio's `disable_slat`. CPU time includes
 //! helper threads (the pool of the `threads` engine, the kernel's io_uring workers).
 

@@ -98,7 +98,8 @@ fn the_lines_have_the_shape_of_fio() {
     let spec = JobSpec { name: "x".to_owned(), ..JobSpec::default() };
     let text = text(&spec, vec![read_job()], Format::Normal);
     for line in [
-        "x: (g=0): rw=read, bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B, ioengine=auto, iodepth=1",
+        "x: (g=0): rw=read, bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B, \
+         ioengine=auto, iodepth=1",
         "Starting 1 thread",
         "  read: IOPS=199, BW=800KiB/s (819kB/s)(1600KiB/2001msec)",
         "    clat percentiles (usec):",

@@ -177,8 +177,9 @@ impl Run<'_> {
         // Pinned before the engine starts: its threads inherit it.
         let pinned = pin(spec, planned.copy);
         let job = pinned.and_then(|()| {
+            let (progress, flow) = (&self.progress[number], self.schedule.flow_of(number));
             let place = Place { number, seed: seed(spec, number) };
-            JobThread::new(spec, targets, place, &self.progress[number], ending)
+            JobThread::new(spec, targets, place, progress, ending, flow)
         });
         let Some(job) = start.wait(job)? else { return Ok(None) };
         if number == 0 {

@@ -3,11 +3,13 @@
 //! Owns the common start of a stage, the list of jobs that have ended, and the flags by which jobs
 //! with `exitall` end others. Called by `runner` on the threads of the jobs.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::flow::{FlowGroup, FlowShare};
 use crate::interrupt::Interrupt;
 use crate::job::ExitWhat;
 use crate::job_thread::Ending;
@@ -62,13 +64,18 @@ struct Entry {
     exit_all_on_error: bool,
     exit_what: ExitWhat,
     ending: Interrupt,
+    /// The flow that the job belongs to, and its weight in it.
+    flow: Option<(Arc<FlowGroup>, u64)>,
 }
 
 impl Schedule {
     /// The state before the first job.
     pub(super) fn new(plan: &Plan) -> Schedule {
+        let mut flows: BTreeMap<u64, Arc<FlowGroup>> = BTreeMap::new();
         let entry = |job: &crate::plan::PlannedJob| {
-            let schedule = &job.spec.schedule;
+            let (schedule, pace) = (&job.spec.schedule, &job.spec.pace);
+            let flow = (pace.flow > 0)
+                .then(|| (Arc::clone(flows.entry(pace.flow_id).or_default()), pace.flow));
             let awaited = |name: &String| {
                 let named = plan.jobs.iter().enumerate();
                 let named = named.filter(|(_, other)| other.spec.name == *name);
@@ -82,6 +89,7 @@ impl Schedule {
                 exit_all_on_error: schedule.exit_all_on_error,
                 exit_what: schedule.exit_what,
                 ending: Interrupt::default(),
+                flow,
             }
         };
         Schedule {
@@ -101,6 +109,12 @@ impl Schedule {
     /// What ends this job from outside.
     pub(super) fn ending_of(&self, number: usize) -> &Interrupt {
         &self.jobs[number].ending
+    }
+
+    /// The job's part in its flow, if it has one.
+    pub(super) fn flow_of(&self, number: usize) -> Option<FlowShare> {
+        let (group, weight) = self.jobs[number].flow.as_ref()?;
+        Some(FlowShare::new(Arc::clone(group), *weight))
     }
 
     /// Tells the others that this job has ended, when the answer goes out of scope: after a panic,

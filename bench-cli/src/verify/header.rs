@@ -3,8 +3,8 @@
 //! Owns its layout and its checksums. Called by `verify`.
 //!
 //! Layout, little-endian: 0 magic, 4 kind and three zeros, 8 offset in the file, 16 length of the
-//! unit with its header, 20 generation, 24 seed, 32 checksum of the data (up to 32 bytes), 64 crc32c
-//! of the bytes before it, 68 zeros, 72 data.
+//! unit with its header, 20 generation, 24 seed, 32 checksum of the data (up to 32 bytes), 64
+//! crc32c of the bytes before it, 68 zeros, 72 data.
 
 use sha2::{Digest as _, Sha256};
 

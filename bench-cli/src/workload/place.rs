@@ -1,7 +1,7 @@
 //! Where in one file the next block lies.
 //!
-//! Owns the position in the file and fio's orders: sequential with holes, each block once, anywhere,
-//! skewed, zones. A pass is as many bytes as the region has. Called by `workload`.
+//! Owns the position in the file and fio's orders: sequential with holes, each block once,
+//! anywhere, skewed, zones. A pass is as many bytes as the region has. Called by `workload`.
 
 use super::distribution::{Distribution, Scattered};
 use super::permutation::Permutation;
@@ -15,6 +15,8 @@ use crate::job::JobSpec;
 pub(super) struct Place {
     region: Region,
     unit: u64,
+    /// Divided once: a division per request would show.
+    unit_count: u64,
     smallest: u64,
     order: Order,
     /// Per direction, for zones and skews: they may differ.
@@ -40,6 +42,53 @@ enum Order {
     Mapped(RandomMap),
     /// Any block at any time.
     Anywhere,
+    /// In pieces with holes between them.
+    Strided(Strides),
+}
+
+/// The zones of a strided job, and where it has got to.
+#[derive(Clone, Debug)]
+struct Strides {
+    size_bytes: u64,
+    range_bytes: u64,
+    skip_bytes: u64,
+    random: bool,
+    start: u64,
+    done: u64,
+}
+
+impl Strides {
+    fn new(spec: &JobSpec, region: Region) -> Strides {
+        let range_bytes = spec.zone_range_bytes.unwrap_or(spec.zone_size_bytes);
+        Strides {
+            size_bytes: spec.zone_size_bytes,
+            range_bytes: range_bytes.min(region.len_bytes),
+            skip_bytes: spec.zone_skip_bytes,
+            random: spec.rw.is_random(),
+            start: 0,
+            done: 0,
+        }
+    }
+
+    fn next(&mut self, wanted: u64, unit: u64, end: u64, random: &mut Random) -> (u64, u64) {
+        if self.done >= self.size_bytes {
+            self.start =
+                self.start.saturating_add(self.range_bytes).saturating_add(self.skip_bytes);
+            self.done = 0;
+        }
+        if self.start.saturating_add(wanted) > end {
+            self.start = 0;
+        }
+        let len = wanted.min(self.range_bytes);
+        // The range may end beyond the file.
+        let room = self.range_bytes.min(end - self.start) - len;
+        let within = match self.random {
+            true => random.below(room / unit + 1) * unit,
+            false => self.done % self.range_bytes,
+        };
+        self.done += len;
+        (self.start + within.min(room), len)
+    }
 }
 
 /// How blocks that may come at any time are spread.
@@ -64,6 +113,7 @@ impl Place {
             && spec.rw.run_len == 1
             && spec.percentage_random == [100; 3];
         let order = match (spec.rw.is_random(), spec.norandommap || !even) {
+            _ if spec.strided => Order::Strided(Strides::new(spec, region)),
             (false, _) => Order::Sequential,
             (true, true) => Order::Anywhere,
             (true, false) if plain => Order::Once(Permutation::new(unit_count, key), 0),
@@ -72,6 +122,7 @@ impl Place {
         Place {
             region,
             unit,
+            unit_count,
             smallest: spec.block_bounds().0,
             order,
             spread,
@@ -106,17 +157,19 @@ impl Place {
             Order::Once(permutation, position) => {
                 let block = permutation.at(*position);
                 *position += 1;
-                if *position == self.region.len_bytes / self.unit {
+                if *position == self.unit_count {
                     *position = 0;
                     // A new pass visits the blocks in another order, as fio's does.
-                    *permutation =
-                        Permutation::new(self.region.len_bytes / self.unit, random.next());
+                    *permutation = Permutation::new(self.unit_count, random.next());
                 }
                 (block * self.unit, wanted)
             }
             Order::Sequential => self.sequential(direction, wanted),
             Order::Mapped(_) => self.mapped(direction, wanted, random),
             Order::Anywhere => self.anywhere(direction, wanted, random),
+            Order::Strided(strides) => {
+                strides.next(wanted, self.unit, self.region.len_bytes, random)
+            }
         };
         self.follows[direction as usize] = offset + len;
         self.pass_left = self.pass_left.saturating_sub(len);
@@ -155,7 +208,7 @@ impl Place {
     }
 
     fn mapped(&mut self, direction: Direction, wanted: u64, random: &mut Random) -> (u64, u64) {
-        let unit_count = self.region.len_bytes / self.unit;
+        let unit_count = self.unit_count;
         let start = if self.follows_on(direction, random) {
             self.follows[direction as usize] / self.unit
         } else {

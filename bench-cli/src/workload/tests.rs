@@ -151,6 +151,25 @@ fn zones_get_their_shares() {
 }
 
 #[test]
+fn strides_leave_holes() {
+    let options = [("rw", "read"), ("zonemode", "strided"), ("zonesize", "8k"), ("zoneskip", "8k")];
+    let seen = offsets(&options, 8);
+    assert_eq!(seen, [0, 1, 4, 5, 8, 9, 0, 1].map(|block| 8192 + block * 4096));
+    let options = [
+        ("rw", "randread"),
+        ("zonemode", "strided"),
+        ("zonesize", "4k"),
+        ("zonerange", "16k"),
+        ("zoneskip", "4k"),
+    ];
+    let seen = offsets(&options, 1000);
+    for pair in seen.chunks(2) {
+        assert!((8192..8192 + 16_384).contains(&pair[0]), "{pair:?}");
+        assert!((8192 + 20_480..8192 + 36_864).contains(&pair[1]), "{pair:?}");
+    }
+}
+
+#[test]
 fn direction_mix_follows_the_percentage() {
     for percent in [0_usize, 30, 70, 100] {
         let mut workload =
