@@ -1,6 +1,7 @@
 //! Settings from environment variables, so that an operator can change an engine without a new
 //! build. Extends `config::Config`; reads the environment once, when asked.
 
+use crate::buffer_class::BufferClass;
 use crate::config::{BackendChoice, Config, SqPoll};
 use crate::error::{Error, ErrorKind};
 use std::time::Duration;
@@ -12,8 +13,9 @@ impl Config {
     /// |---|---|
     /// | `IOMILL_BACKEND` | `auto`, `io_uring` or `threads` |
     /// | `IOMILL_DEPTH`, `IOMILL_CAPACITY`, `IOMILL_THREADS` | a number |
-    /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096` |
-    /// | `IOMILL_FIXED_BUFFERS` | `0` or `1` |
+    /// | `IOMILL_CAPACITY_BYTES` | a number of bytes |
+    /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096`; more classes after commas |
+    /// | `IOMILL_FIXED_BUFFERS`, `IOMILL_HUGE_PAGES`, `IOMILL_ZERO_BUFFERS` | `0` or `1` |
     /// | `IOMILL_FIXED_FILES` | a number of slots |
     /// | `IOMILL_SQPOLL` | idle time in milliseconds, `IDLE@CPU` to bind it, or `off` |
     ///
@@ -53,19 +55,32 @@ impl Config {
         if let Some(slots) = number("IOMILL_FIXED_FILES")? {
             self = self.fixed_files(slots);
         }
-        if let Some(text) = lookup("IOMILL_BUFFERS") {
-            let (count, len_bytes) = text
-                .split_once('x')
-                .and_then(|(count, len)| Some((count.parse().ok()?, len.parse().ok()?)))
-                .ok_or_else(|| wrong("IOMILL_BUFFERS", &text, "COUNTxBYTES, e.g. 64x4096"))?;
-            self = self.buffers(count, len_bytes);
+        if let Some(text) = lookup("IOMILL_CAPACITY_BYTES") {
+            let bytes = text.parse();
+            let takes = "a whole number of bytes";
+            let bytes = bytes.map_err(|_| wrong("IOMILL_CAPACITY_BYTES", &text, takes))?;
+            self = self.capacity_bytes(bytes);
         }
-        if let Some(text) = lookup("IOMILL_FIXED_BUFFERS") {
-            self = self.fixed_buffers(match text.as_str() {
-                "0" => false,
-                "1" => true,
-                _ => return Err(wrong("IOMILL_FIXED_BUFFERS", &text, "0 or 1")),
-            });
+        if let Some(text) = lookup("IOMILL_BUFFERS") {
+            let classes = text.split(',').map(str::parse).collect::<Result<Vec<BufferClass>, _>>();
+            let takes = "COUNTxBYTES, e.g. 64x4096, more classes after commas";
+            let classes = classes.map_err(|_| wrong("IOMILL_BUFFERS", &text, takes))?;
+            self = self.buffer_classes(classes);
+        }
+        let switch = |name: &str| match lookup(name).as_deref() {
+            None => Ok(None),
+            Some("0") => Ok(Some(false)),
+            Some("1") => Ok(Some(true)),
+            Some(text) => Err(wrong(name, text, "0 or 1")),
+        };
+        if let Some(fixed_buffers) = switch("IOMILL_FIXED_BUFFERS")? {
+            self = self.fixed_buffers(fixed_buffers);
+        }
+        if let Some(huge_pages) = switch("IOMILL_HUGE_PAGES")? {
+            self = self.huge_pages(huge_pages);
+        }
+        if let Some(zero_buffers) = switch("IOMILL_ZERO_BUFFERS")? {
+            self = self.zero_buffers(zero_buffers);
         }
         if let Some(text) = lookup("IOMILL_SQPOLL") {
             self = self.sqpoll(sqpoll(&text)?);
@@ -114,16 +129,22 @@ mod tests {
             ("IOMILL_DEPTH", "7"),
             ("IOMILL_CAPACITY", "9"),
             ("IOMILL_THREADS", "3"),
-            ("IOMILL_BUFFERS", "5x512"),
+            ("IOMILL_CAPACITY_BYTES", "5000000000"),
+            ("IOMILL_BUFFERS", "5x512,2x65536"),
             ("IOMILL_FIXED_BUFFERS", "0"),
+            ("IOMILL_HUGE_PAGES", "0"),
+            ("IOMILL_ZERO_BUFFERS", "1"),
             ("IOMILL_FIXED_FILES", "2"),
             ("IOMILL_SQPOLL", "50@1"),
         ])
         .unwrap();
         assert_eq!(config.backend, BackendChoice::Threads);
         assert_eq!((config.depth, config.capacity, config.threads), (7, Some(9), Some(3)));
-        assert_eq!((config.buffers, config.fixed_files), (Some((5, 512)), 2));
-        assert!(!config.fixed_buffers);
+        let classes =
+            [(5, 512), (2, 65_536)].map(|(count, len_bytes)| BufferClass { count, len_bytes });
+        assert_eq!((config.classes, config.fixed_files), (Some(classes.to_vec()), 2));
+        assert!(!config.fixed_buffers && !config.huge_pages && config.zero_buffers);
+        assert_eq!(config.capacity_bytes, Some(5_000_000_000));
         let idle = Duration::from_millis(50);
         assert_eq!(config.sqpoll, Some(SqPoll { idle, cpu: Some(1) }));
         assert_eq!(with(&[("IOMILL_SQPOLL", "off")]).unwrap().sqpoll, None);
@@ -135,7 +156,10 @@ mod tests {
         for (name, value, takes) in [
             ("IOMILL_BACKEND", "uring", "auto, io_uring or threads"),
             ("IOMILL_DEPTH", "-1", "a whole number"),
+            ("IOMILL_CAPACITY_BYTES", "1M", "a whole number of bytes"),
             ("IOMILL_BUFFERS", "64", "COUNTxBYTES"),
+            ("IOMILL_BUFFERS", "64x4096,", "COUNTxBYTES"),
+            ("IOMILL_HUGE_PAGES", "on", "0 or 1"),
             ("IOMILL_FIXED_BUFFERS", "yes", "0 or 1"),
             ("IOMILL_SQPOLL", "fast", "milliseconds"),
         ] {

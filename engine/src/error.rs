@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The engine holds as many requests as it may: tick, then submit again.
+    /// The engine holds as many requests, or bytes, as it may: tick, then submit again.
     Full,
     /// The engine is shutting down and takes no more requests.
     Closing,
@@ -18,6 +18,8 @@ pub enum ErrorKind {
     Cancelled,
     /// The request was given up because its deadline had passed.
     DeadlineExceeded,
+    /// More bytes than the engine or its pool can ever take at once: waiting does not help.
+    TooLarge,
     /// A configuration value is out of its range.
     InvalidConfig,
     /// A direct transfer's buffer, offset or length is not aligned.
@@ -63,6 +65,8 @@ struct Detail {
     offset: Option<u64>,
     errno: Option<i32>,
     transferred_bytes: u32,
+    /// Which step of how many.
+    step: Option<(usize, usize)>,
     explanation: Cow<'static, str>,
 }
 
@@ -93,6 +97,12 @@ impl Error {
         self.detail.as_ref().map_or(0, |detail| detail.transferred_bytes)
     }
 
+    /// Of a chain, the step that failed, the first one being 0. The steps before it have succeeded,
+    /// those after it were not begun.
+    pub fn failed_step(&self) -> Option<usize> {
+        self.detail.as_ref().and_then(|detail| detail.step).map(|(step, _)| step)
+    }
+
     /// An answer without details: `Full` or `Closing`.
     pub(crate) fn answer(kind: ErrorKind) -> Self {
         Self { kind, detail: None }
@@ -120,8 +130,15 @@ impl Error {
         errno: Option<i32>,
         explanation: Cow<'static, str>,
     ) -> Self {
-        let (path, offset, transferred_bytes) = (None, None, 0);
-        let detail = Detail { operation, path, offset, errno, transferred_bytes, explanation };
+        let detail = Detail {
+            operation,
+            path: None,
+            offset: None,
+            errno,
+            transferred_bytes: 0,
+            step: None,
+            explanation,
+        };
         Self { kind, detail: Some(Box::new(detail)) }
     }
 
@@ -154,6 +171,14 @@ impl Error {
     pub(crate) fn with_transferred(mut self, transferred_bytes: u32) -> Self {
         if let Some(detail) = &mut self.detail {
             detail.transferred_bytes = transferred_bytes;
+        }
+        self
+    }
+
+    /// The same error with the step of a chain that it is about.
+    pub(crate) fn with_step(mut self, step: usize, of: usize) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.step = Some((step, of));
         }
         self
     }
@@ -224,6 +249,9 @@ impl std::fmt::Display for Error {
                 _ => "the request failed",
             });
         };
+        if let Some((step, of)) = detail.step {
+            write!(f, "step {} of {of}: ", step + 1)?;
+        }
         f.write_str(detail.operation)?;
         if let Some(path) = &detail.path {
             write!(f, " {}", path.display())?;

@@ -2,7 +2,9 @@
 //! closed after the last operation and never while one is in flight. Knows what direct I/O on the
 //! file asks for; makes no transfers itself.
 
+use crate::durability::{Durability, DurableMethod, FileDurability};
 use crate::error::{Error, ErrorKind};
+use crate::metadata::AtomicLimits;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, StatxFlags};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -30,9 +32,12 @@ struct Inner {
     released: bool,
     /// Whether a sync of it has failed.
     poisoned: AtomicBool,
+    durability: FileDurability,
     path: PathBuf,
     /// `Some` for a file that is open for direct I/O.
     alignment: Option<DirectAlignment>,
+    /// Of a direct file that takes atomic writes.
+    atomic: Option<AtomicLimits>,
 }
 
 impl Drop for Inner {
@@ -88,15 +93,18 @@ impl File {
             return Err(Error::from_errno("open", libc::EISDIR).with_path(&path));
         }
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
-        let alignment = flags.contains(OFlags::DIRECT).then(|| direct_alignment(fd.as_fd()));
+        let direct = flags.contains(OFlags::DIRECT).then(|| direct_properties(fd.as_fd()));
+        let (alignment, atomic) = (direct.map(|it| it.0), direct.and_then(|it| it.1));
         let fd = ManuallyDrop::new(fd);
         Ok(Self {
             inner: Arc::new(Inner {
                 fd,
                 released: false,
                 poisoned: AtomicBool::new(false),
+                durability: FileDurability::unknown(),
                 path,
                 alignment,
+                atomic,
             }),
             slot: None,
         })
@@ -139,6 +147,14 @@ impl File {
     #[inline]
     pub fn alignment(&self) -> Option<DirectAlignment> {
         self.inner.alignment
+    }
+
+    /// What an atomic write of this file may be: see [`WriteFlags::ATOMIC`]. `None` if the file is
+    /// not open for direct I/O, or takes none, or before Linux 6.11. Read at open.
+    ///
+    /// [`WriteFlags::ATOMIC`]: crate::WriteFlags::ATOMIC
+    pub fn atomic_limits(&self) -> Option<AtomicLimits> {
+        self.inner.atomic
     }
 
     /// The file behind a descriptor that a completed open answered.
@@ -193,6 +209,29 @@ impl File {
         Err(Error::refused(ErrorKind::Poisoned, operation, why).with_path(self.path()))
     }
 
+    /// How [`DurableWrite`](crate::DurableWrite) makes this file's bytes durable: a linked sync
+    /// until [`Engine::probe_durability`](crate::Engine::probe_durability) has found a quicker way
+    /// or [`set_durable_method`](Self::set_durable_method) was called.
+    #[inline]
+    pub fn durable_method(&self) -> DurableMethod {
+        self.inner.durability.method()
+    }
+
+    /// Chooses the method for all handles of this file, from the next submission on.
+    pub fn set_durable_method(&self, method: DurableMethod) {
+        self.inner.durability.set_method(method);
+    }
+
+    /// What a probe has found, if there was one.
+    pub fn durability(&self) -> Option<&Durability> {
+        self.inner.durability.probed()
+    }
+
+    /// A probe has found this.
+    pub(crate) fn set_durability(&self, durability: Durability) {
+        self.inner.durability.set_probed(durability);
+    }
+
     #[inline]
     pub(crate) fn raw_fd(&self) -> RawFd {
         self.inner.fd.as_raw_fd()
@@ -215,17 +254,25 @@ impl AsFd for File {
     }
 }
 
-/// Asks the kernel; statx tells since Linux 6.1.
-fn direct_alignment(fd: BorrowedFd<'_>) -> DirectAlignment {
-    let Ok(status) = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
-        return ASSUMED;
+/// Asks the kernel; statx tells of the alignment since Linux 6.1, of atomic writes since 6.11.
+fn direct_properties(fd: BorrowedFd<'_>) -> (DirectAlignment, Option<AtomicLimits>) {
+    let asked = StatxFlags::DIOALIGN | StatxFlags::from_bits_retain(AtomicLimits::MASK);
+    let Ok(status) = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, asked) else {
+        return (ASSUMED, None);
     };
+    let atomic = AtomicLimits::told(
+        status.stx_mask,
+        status.stx_atomic_write_unit_min,
+        status.stx_atomic_write_unit_max,
+        status.stx_atomic_write_segments_max,
+    );
     let told = status.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
     // Zero means that the file takes no direct transfers: then the kernel says so itself.
     if !told || status.stx_dio_mem_align == 0 || status.stx_dio_offset_align == 0 {
-        return ASSUMED;
+        return (ASSUMED, atomic);
     }
-    DirectAlignment { memory: status.stx_dio_mem_align, offset: status.stx_dio_offset_align }
+    let (memory, offset) = (status.stx_dio_mem_align, status.stx_dio_offset_align);
+    (DirectAlignment { memory, offset }, atomic)
 }
 
 /// How to open a file. Everything is off until it is asked for.

@@ -18,7 +18,7 @@ pub enum FileKind {
     Other,
 }
 
-/// Lengths that an atomic write of a file may have. Units: bytes, powers of two.
+/// What an atomic write of a file may be. Units: bytes, powers of two.
 ///
 /// Kernel: Linux 6.11 on devices, 6.13 on ext4 and XFS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,18 @@ pub struct AtomicLimits {
     pub min: u32,
     /// The longest.
     pub max: u32,
+    /// The most pieces of memory that one may be written from.
+    pub segments_max: u32,
+}
+
+impl AtomicLimits {
+    /// What to ask statx(2) for.
+    pub(crate) const MASK: u32 = libc::STATX_WRITE_ATOMIC;
+
+    /// The limits in an answer of statx(2), if it holds any.
+    pub(crate) fn told(mask: u32, min: u32, max: u32, segments_max: u32) -> Option<Self> {
+        (mask & Self::MASK != 0 && max > 0).then_some(Self { min, max, segments_max })
+    }
 }
 
 /// Properties of a file at one moment.
@@ -65,7 +77,7 @@ unsafe impl Send for StatAnswer {}
 impl StatAnswer {
     /// What is asked for.
     pub(crate) const MASK: u32 =
-        libc::STATX_BASIC_STATS | libc::STATX_DIOALIGN | libc::STATX_WRITE_ATOMIC;
+        libc::STATX_BASIC_STATS | libc::STATX_DIOALIGN | AtomicLimits::MASK;
 
     pub(crate) fn new() -> Self {
         Self(NonNull::from(Box::leak(Box::new(MaybeUninit::zeroed()))))
@@ -96,9 +108,12 @@ impl StatAnswer {
                 offset: answer.stx_dio_offset_align,
             },
         );
-        let (min, max) = (answer.stx_atomic_write_unit_min, answer.stx_atomic_write_unit_max);
-        let atomic =
-            (told(libc::STATX_WRITE_ATOMIC) && max > 0).then_some(AtomicLimits { min, max });
+        let atomic = AtomicLimits::told(
+            answer.stx_mask,
+            answer.stx_atomic_write_unit_min,
+            answer.stx_atomic_write_unit_max,
+            answer.stx_atomic_write_segments_max,
+        );
         Metadata {
             kind,
             len_bytes: answer.stx_size,

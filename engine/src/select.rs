@@ -11,6 +11,12 @@ use crate::report::Report;
 /// `Auto` takes the thread pool after any failure of io_uring, whatever it was: kernels, containers
 /// and security modules refuse in more ways than could be listed.
 pub(crate) fn select(config: &Config) -> Result<(Box<dyn Backend>, Report), Error> {
+    #[cfg(feature = "sim")]
+    if let Some(disk) = &config.simulated {
+        let sim = disk.backend();
+        let report = Report::new(sim.name(), "asked for");
+        return Ok((sim, report));
+    }
     match config.backend {
         BackendChoice::IoUring => uring(config, "asked for"),
         BackendChoice::Threads => threads(config, String::from("asked for")),

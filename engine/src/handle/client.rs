@@ -2,14 +2,16 @@
 
 use super::future::OpFuture;
 use super::queue::Queue;
-use crate::buffer::{Arena, Buffer};
+use crate::buffer::{Arena, Buffer, too_long};
 use crate::callback::Completion;
 use crate::engine::Engine;
+use crate::error::Error;
 use crate::intake::{Context, Refused};
 use crate::op::Operation;
 use crate::report::Report;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::ThreadId;
 
 /// Feeds an engine from any thread. Clones feed the same engine.
 ///
@@ -25,6 +27,8 @@ pub struct Handle {
 pub(super) struct Inner {
     pub(super) queue: Queue,
     pub(super) callback_panics: AtomicU64,
+    /// The engine's thread, on which nobody may wait for it.
+    thread: ThreadId,
     arena: Option<Arc<Arena>>,
     report: Report,
 }
@@ -34,6 +38,8 @@ impl Inner {
         Self {
             queue,
             callback_panics: AtomicU64::new(0),
+            // It is made there.
+            thread: std::thread::current().id(),
             arena: engine.intake.arena.clone(),
             report: engine.report().clone(),
         }
@@ -91,6 +97,17 @@ impl Handle {
         self.inner.arena.as_ref()?.take()
     }
 
+    /// As [`Engine::buffer_of`](crate::Engine::buffer_of).
+    ///
+    /// # Errors
+    /// As `Engine::buffer_of`.
+    pub fn buffer_of(&self, len_bytes: usize) -> Result<Option<Buffer>, Error> {
+        match &self.inner.arena {
+            Some(arena) => arena.take_len(len_bytes),
+            None => Err(too_long(len_bytes, 0)),
+        }
+    }
+
     /// What the engine runs on and why.
     pub fn report(&self) -> &Report {
         &self.inner.report
@@ -102,6 +119,11 @@ impl Handle {
             wake_ups: self.inner.queue.wake_ups(),
             callback_panics: self.inner.callback_panics.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether this is the engine's own thread: a callback runs.
+    pub(super) fn is_on_its_thread(&self) -> bool {
+        std::thread::current().id() == self.inner.thread
     }
 
     pub(super) fn queue(&self) -> &Queue {

@@ -5,11 +5,13 @@
 //! Handle::try_submit ──► queue ──► Owner's thread: admission ──► Engine::turn ──► callback
 //!        │                 ▲            │      ▲
 //!        │                 │            │      └── wake: one wake-up per sleep
-//! Handle::run ──► future ──┘ ◄── room ──┘
+//! Handle::run ──► future ──┤ ◄── room ──┘
+//! Handle::submit ──────────┘
 //! ```
 
 mod admission;
 mod atomic;
+mod blocking;
 mod client;
 mod future;
 mod owner;

@@ -4,6 +4,7 @@
 use super::client::{Handle, Inner};
 use super::queue::Queue;
 use crate::backend::{Backend, Wait};
+use crate::callback::Order;
 use crate::config::Config;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the engine of a dropped owner may take for what it had accepted.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
@@ -123,6 +124,8 @@ impl Drop for Owner {
 struct Keeper {
     engine: Engine,
     inner: Arc<Inner>,
+    /// The next request, while there is no room for its steps and their bytes.
+    next: Option<Order>,
     /// Whether the last round did something: then the next one does not wait.
     busy: bool,
 }
@@ -135,7 +138,7 @@ impl Keeper {
         }
         let queue = Queue::new(config.queue, engine.backend.waker()?);
         let inner = Arc::new(Inner::new(queue, &engine));
-        Ok(Self { engine, inner, busy: false })
+        Ok(Self { engine, inner, next: None, busy: false })
     }
 
     /// The thread's life.
@@ -181,23 +184,38 @@ impl Keeper {
         engine.backend.enter(wait, &mut engine.completions)
     }
 
-    /// With a full table only a completion can help: more requests are no reason to wake.
+    /// With a full table, or a request that waits for room, only a completion can help: more
+    /// requests are no reason to wake. Nobody would wake it for the rest of a short transfer, or
+    /// for a cancel that is to be asked again.
     fn may_sleep(&self) -> bool {
-        self.engine.intake.inflight.is_full() || self.inner.queue.may_sleep()
+        if self.engine.has_more() || !self.engine.intake.cancels.is_empty() {
+            return false;
+        }
+        self.is_full() || self.inner.queue.may_sleep()
+    }
+
+    fn is_full(&self) -> bool {
+        self.next.is_some() || self.engine.intake.inflight.is_full()
     }
 
     /// Moves requests from the queue into the engine; answers how many.
     fn admit(&mut self) -> usize {
-        let mut admitted = 0;
+        let (mut admitted, mut taken) = (0, 0);
         // Bounded also when every request is turned away at once.
         while admitted < self.inner.queue.entries() && !self.engine.intake.inflight.is_full() {
-            let Some(order) = self.inner.queue.pop() else { break };
-            if self.engine.intake.admit(order).is_err() {
-                self.engine.intake.metrics.callback_panics += 1;
+            let popped = || self.inner.queue.pop().inspect(|_| taken += 1);
+            let Some(order) = self.next.take().or_else(popped) else { break };
+            match self.engine.intake.admit(order) {
+                Ok(None) => {}
+                Ok(waiting) => {
+                    self.next = waiting;
+                    break;
+                }
+                Err(_) => self.engine.intake.metrics.callback_panics += 1,
             }
             admitted += 1;
         }
-        if admitted > 0 {
+        if taken > 0 {
             self.inner.queue.offer_room();
         }
         admitted
@@ -209,26 +227,31 @@ impl Keeper {
 
     /// Finishes what was accepted, and cancels what the deadline does not allow.
     fn finish(mut self, deadline: Duration) -> ShutdownReport {
-        let start = Instant::now();
-        let left = || deadline.saturating_sub(start.elapsed());
+        let clock = self.engine.intake.clock.clone();
+        let end_ns = clock.end_ns(deadline);
+        let left = || clock.until(end_ns);
         // Callbacks submit no more. What is in the queue was accepted, and goes in.
         self.engine.intake.closing = true;
         let (mut drained, mut cancelled, mut panicked) = (0, 0, 0);
-        while !left().is_zero() && (self.admit() > 0 || !self.inner.queue.is_empty()) {
+        while !left().is_zero()
+            && (self.admit() > 0 || self.next.is_some() || !self.inner.queue.is_empty())
+        {
             let wait = Wait::For { at_least: 1, timeout: left() };
             let Ok(turn) = self.engine.turn(wait) else { break };
             drained += turn.tick.completed;
             cancelled += turn.cancelled;
         }
         let intake = &mut self.engine.intake;
-        self.inner.queue.plug(|order| {
+        let mut cancel = |order| {
             drained += 1;
             cancelled += 1;
             if intake.cancel_order(order).is_err() {
                 intake.metrics.callback_panics += 1;
                 panicked += 1;
             }
-        });
+        };
+        self.next.take().into_iter().for_each(&mut cancel);
+        self.inner.queue.plug(cancel);
         let report = self.engine.shutdown(left());
         ShutdownReport {
             drained: report.drained + drained,
