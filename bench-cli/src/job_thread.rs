@@ -12,23 +12,20 @@ use iomill_engine::{Completion, Context, Engine, File, Sync, Wait};
 
 use crate::error::Error;
 use crate::flow::FlowShare;
-use crate::interrupt::Interrupt;
+use crate::interrupt::Ending;
 use crate::job::JobSpec;
 use crate::job_engine;
 use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::JobProgress;
-use crate::recorder::{self, Recorder};
-use crate::stats::{DepthMap, Failure, JobStats, Overhead};
+use crate::recorder::Recorder;
+use crate::stats::{Batches, Failure, JobStats};
 use crate::target::{self, Target};
 use crate::window::{Phase, Window};
 use crate::workload::{Random, Region};
 
 /// The time that requests in flight get after the loop itself failed.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
-
-/// The engine reads the clock twice in a tick, this file once.
-const CLOCK_READS_PER_TICK: u64 = 3;
 
 /// The longest pause without a look at the interrupt.
 const PAUSE_MAX: Duration = Duration::from_millis(50);
@@ -57,30 +54,6 @@ pub(crate) struct JobThread<'a> {
 pub(crate) struct Place {
     pub(crate) number: usize,
     pub(crate) seed: u64,
-}
-
-/// Who can end a job from outside: the user, and other jobs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending<'a> {
-    pub(crate) interrupt: &'a Interrupt,
-    /// Raised by another job that has `exitall`.
-    pub(crate) others: &'a Interrupt,
-}
-
-impl Ending<'_> {
-    /// Whether the job is to end.
-    #[inline]
-    pub(crate) fn is_near(&self) -> bool {
-        self.interrupt.is_raised() || self.others.is_raised()
-    }
-}
-
-/// Sizes of batches and depths at which requests were issued.
-#[derive(Debug, Default)]
-pub(crate) struct Batches {
-    pub(crate) level: DepthMap,
-    pub(crate) submit: DepthMap,
-    pub(crate) complete: DepthMap,
 }
 
 impl<'a> JobThread<'a> {
@@ -187,12 +160,8 @@ impl<'a> JobThread<'a> {
         let failure = failure.or_else(|| self.lanes.take_failure().map(|why| self.failure(why)));
         let mut stats = window.stats(self.engine.metrics(), &self.lanes, &self.batches);
         let recorded = self.recorder.finish(now, self.engine.metrics());
+        stats.overhead = recorded.overhead(self.tick_count);
         stats.series = recorded.series;
-        stats.overhead = Overhead {
-            clock_read_count: self.tick_count * CLOCK_READS_PER_TICK,
-            clock_read_ns: recorder::clock_read_ns(),
-            sampling: recorded.sampling,
-        };
         stats.elapsed = now - thread_start;
         stats.engine_lines = self.engine_lines();
         stats.failure = failure.or_else(|| damaged(&stats));
@@ -399,6 +368,7 @@ fn failure(error: &iomill_engine::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupt;
     use crate::target::CreatedFiles;
 
     const PLACE: Place = Place { number: 0, seed: 1 };

@@ -11,10 +11,13 @@ use iomill_engine::{Metrics, OpMetrics};
 use crate::error::Error;
 use crate::job::JobSpec;
 use crate::logs::{JobLogs, Window};
-use crate::stats::{BIN_COUNT, Bins, Interval, Series, Tally, index_of};
+use crate::stats::{BIN_COUNT, Bins, Interval, Overhead, Series, Tally, index_of};
 
 /// The time between two samples of the series.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(500);
+
+/// The engine reads the clock twice in a tick, `job_thread` once.
+const CLOCK_READS_PER_TICK: u64 = 3;
 
 /// The samples of one job.
 #[derive(Debug)]
@@ -108,8 +111,19 @@ impl Recorder {
     }
 }
 
+impl Recorded {
+    /// What measuring took in a job whose loop turned so often.
+    pub(crate) fn overhead(&self, tick_count: u64) -> Overhead {
+        Overhead {
+            clock_read_count: tick_count * CLOCK_READS_PER_TICK,
+            clock_read_ns: clock_read_ns(),
+            sampling: self.sampling,
+        }
+    }
+}
+
 /// What one reading of the clock costs on this machine at this moment, in nanoseconds.
-pub(crate) fn clock_read_ns() -> u64 {
+fn clock_read_ns() -> u64 {
     const READ_COUNT: u32 = 1000;
     let began = Instant::now();
     for _ in 1..READ_COUNT {

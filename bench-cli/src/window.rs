@@ -1,7 +1,8 @@
 //! The measured time of a job and what is sampled in it.
 //!
 //! Owns samples of bandwidth and IOPS, the lower limits of rates, the search for a steady state,
-//! and the time that each phase took. It runs nothing. Called by `job_thread` once per tick at most.
+//! and the time that each phase took. It runs nothing. Called by `job_thread` once per tick at
+//! most.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +10,11 @@ use iomill_engine::{Metrics, OpMetrics};
 
 use crate::cpu::CpuUse;
 use crate::job::JobSpec;
-use crate::job_thread::Batches;
 use crate::lane::LaneState;
 use crate::progress::Counts;
-use crate::stats::{Direction, Failure, JobStats, Overhead, Samples, Series, Verified, millis};
+use crate::stats::{
+    Batches, Direction, Failure, JobStats, Overhead, Samples, Series, Verified, millis,
+};
 use crate::steady::{Sample, SteadySearch};
 
 /// fio's `bwavgtime`: the time between two samples of bandwidth and IOPS.

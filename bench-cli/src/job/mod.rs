@@ -10,6 +10,7 @@ mod files;
 mod memory;
 mod notes;
 mod pace;
+mod percentiles;
 mod policy;
 mod verify;
 mod words;
@@ -17,6 +18,7 @@ mod words;
 pub(crate) use blocks::{BLOCK_LEN_BYTES_MAX, Sizes};
 pub(crate) use files::{Amount, Fallocate, FileService, FilesSpec, Skew};
 pub(crate) use pace::{PaceSpec, RateProcess};
+pub(crate) use percentiles::PercentileSpec;
 pub(crate) use policy::{
     ContinueOn, ExitWhat, Schedule, Steady, SteadyLimit, SteadyTimes, SteadyValue,
 };
@@ -33,12 +35,6 @@ use crate::workload::{Direction, Distribution};
 
 /// The seed of every run unless the options say otherwise.
 const SEED_DEFAULT: u64 = 0x10_4111;
-
-/// The percentiles that fio reports by default.
-const PERCENTILES_DEFAULT: [f64; 17] = [
-    1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95,
-    99.99,
-];
 
 /// How this invocation reports.
 #[derive(Clone, Debug, Default)]
@@ -137,9 +133,7 @@ pub(crate) struct JobSpec {
     pub(crate) continue_on: ContinueOn,
     /// Error numbers that do not count: of reads, writes and verifications.
     pub(crate) ignored_errors: [Vec<i32>; 3],
-    pub(crate) percentiles: Vec<f64>,
-    pub(crate) clat_percentiles: bool,
-    pub(crate) lat_percentiles: bool,
+    pub(crate) percentiles: PercentileSpec,
     pub(crate) logs: LogSpec,
 }
 
@@ -210,9 +204,7 @@ impl Default for JobSpec {
             verify: VerifySpec::default(),
             continue_on: ContinueOn::default(),
             ignored_errors: [const { Vec::new() }; 3],
-            percentiles: PERCENTILES_DEFAULT.to_vec(),
-            clat_percentiles: true,
-            lat_percentiles: false,
+            percentiles: PercentileSpec::default(),
             logs: LogSpec::default(),
         }
     }

@@ -13,19 +13,19 @@ pub(super) static OPTIONS: &[OptionDef] = &[
     job(
         "percentile_list",
         &[],
-        Setting::Percentiles(set!(job.percentiles)),
+        Setting::Percentiles(set!(job.percentiles.list)),
         "Latency percentiles to report, e.g. 50:99:99.9",
     ),
     job(
         "clat_percentiles",
         &[],
-        Setting::Bool(set!(job.clat_percentiles)),
+        Setting::Bool(set!(job.percentiles.clat)),
         "Report percentiles of the completion latency [1]",
     ),
     job(
         "lat_percentiles",
         &[],
-        Setting::Bool(set!(job.lat_percentiles)),
+        Setting::Bool(set!(job.percentiles.lat)),
         "Report percentiles of the total latency as well [0]",
     ),
     job(

@@ -151,6 +151,14 @@ impl DepthMap {
     }
 }
 
+/// Sizes of batches and depths at which requests were issued.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    pub(crate) level: DepthMap,
+    pub(crate) submit: DepthMap,
+    pub(crate) complete: DepthMap,
+}
+
 /// What the measuring itself took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Overhead {
