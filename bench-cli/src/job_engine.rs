@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use iomill_engine::{BackendChoice, Config, Engine, ErrorKind, SqPoll};
+use iomill_engine::{BackendChoice, Config, Engine, ErrorKind, Lanes, SqPoll};
 
 use crate::error::Error;
-use crate::job::{IoEngine, JobSpec};
+use crate::job::{IoEngine, JobSpec, LaneChoice};
 
 /// fio's default for `sqthread_poll_idle`: the kernel's own.
 const SQ_POLL_IDLE_DEFAULT: Duration = Duration::from_secs(1);
@@ -47,6 +47,10 @@ fn config(spec: &JobSpec, file_count: usize) -> Result<Config, Error> {
         // full engine would mean a mistake here.
         .capacity(spec.iodepth + 1)
         .buffers(spec.iodepth, block_len_bytes)
+        .lanes(match spec.lane_choice() {
+            LaneChoice::Auto => Lanes::Auto,
+            LaneChoice::Off => Lanes::Off,
+        })
         .fixed_buffers(spec.fixedbufs)
         .fixed_files(if spec.registerfiles { file_slots } else { 0 })
         .sqpoll(poll))

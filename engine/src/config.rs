@@ -6,6 +6,8 @@ use crate::backend::sim::SimDisk;
 use crate::buffer_class::{BufferClass, in_range, refuse};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::lanes::Lanes;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which backend carries the requests.
@@ -61,6 +63,9 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `fixed_files` | 16 | 0 to 32,768 |
 /// | `sqpoll` | none | |
 /// | `link` | yes | |
+/// | `lanes` | `Auto` | |
+/// | `inline_calls` | true | |
+/// | `probe_lanes` | none | a directory |
 /// | `queue` ([`spawn`](Config::spawn) only) | 256 | 1 to 65,536 |
 /// | `pin` ([`spawn`](Config::spawn) only) | none | 0 to 1,023 |
 #[derive(Clone, Debug)]
@@ -77,6 +82,9 @@ pub struct Config {
     pub(crate) fixed_files: u32,
     pub(crate) sqpoll: Option<SqPoll>,
     pub(crate) link: bool,
+    pub(crate) lanes: Lanes,
+    pub(crate) inline_calls: bool,
+    pub(crate) probe_lanes: Option<PathBuf>,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
     /// Instead of any backend.
@@ -99,6 +107,9 @@ impl Default for Config {
             fixed_files: 16,
             sqpoll: None,
             link: true,
+            lanes: Lanes::Auto,
+            inline_calls: true,
+            probe_lanes: None,
             queue: 256,
             pin: None,
             #[cfg(feature = "sim")]
@@ -212,6 +223,33 @@ impl Config {
     #[must_use]
     pub fn sqpoll(mut self, sqpoll: Option<SqPoll>) -> Self {
         self.sqpoll = sqpoll;
+        self
+    }
+
+    /// Who chooses, for each request, between the backend, a plain system call on the engine's own
+    /// thread, and helper threads. [`Engine::lanes`] shows the choices.
+    #[must_use]
+    pub fn lanes(mut self, lanes: Lanes) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// Whether the engine's own thread may make system calls that carry requests. Where they are
+    /// forbidden, a tick never waits for a device, a lock of the kernel or another machine unless
+    /// it is asked to wait; that costs a hand-over for each request that the ring cannot do alone.
+    /// What the kernel cannot do through the ring goes to helper threads then.
+    #[must_use]
+    pub fn inline_calls(mut self, allowed: bool) -> Self {
+        self.inline_calls = allowed;
+        self
+    }
+
+    /// Measures, at the start and for at most 50 ms, what the choice of lanes depends on, on the
+    /// file system of `directory`: by a file without a name there (`O_TMPFILE`), and no other. With
+    /// [`Lanes::Auto`] only. Where it is not possible, the rules hold and the report says why.
+    #[must_use]
+    pub fn probe_lanes(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.probe_lanes = Some(directory.into());
         self
     }
 

@@ -4,6 +4,7 @@
 use crate::buffer_class::BufferClass;
 use crate::config::{BackendChoice, Config, SqPoll};
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lanes;
 use std::time::Duration;
 
 impl Config {
@@ -17,6 +18,9 @@ impl Config {
     /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096`; more classes after commas |
     /// | `IOMILL_FIXED_BUFFERS`, `IOMILL_HUGE_PAGES`, `IOMILL_ZERO_BUFFERS` | `0` or `1` |
     /// | `IOMILL_FIXED_FILES` | a number of slots |
+    /// | `IOMILL_LANES` | `auto` or `off` |
+    /// | `IOMILL_INLINE_CALLS` | `0` or `1` |
+    /// | `IOMILL_PROBE_LANES` | a directory |
     /// | `IOMILL_SQPOLL` | idle time in milliseconds, `IDLE@CPU` to bind it, or `off` |
     ///
     /// # Errors
@@ -82,6 +86,19 @@ impl Config {
         if let Some(zero_buffers) = switch("IOMILL_ZERO_BUFFERS")? {
             self = self.zero_buffers(zero_buffers);
         }
+        if let Some(allowed) = switch("IOMILL_INLINE_CALLS")? {
+            self = self.inline_calls(allowed);
+        }
+        if let Some(text) = lookup("IOMILL_LANES") {
+            self = self.lanes(match text.as_str() {
+                "auto" => Lanes::Auto,
+                "off" => Lanes::Off,
+                _ => return Err(wrong("IOMILL_LANES", &text, "auto or off")),
+            });
+        }
+        if let Some(directory) = lookup("IOMILL_PROBE_LANES") {
+            self = self.probe_lanes(directory);
+        }
         if let Some(text) = lookup("IOMILL_SQPOLL") {
             self = self.sqpoll(sqpoll(&text)?);
         }
@@ -136,6 +153,9 @@ mod tests {
             ("IOMILL_ZERO_BUFFERS", "1"),
             ("IOMILL_FIXED_FILES", "2"),
             ("IOMILL_SQPOLL", "50@1"),
+            ("IOMILL_LANES", "off"),
+            ("IOMILL_INLINE_CALLS", "0"),
+            ("IOMILL_PROBE_LANES", "/data"),
         ])
         .unwrap();
         assert_eq!(config.backend, BackendChoice::Threads);
@@ -145,6 +165,9 @@ mod tests {
         assert_eq!((config.classes, config.fixed_files), (Some(classes.to_vec()), 2));
         assert!(!config.fixed_buffers && !config.huge_pages && config.zero_buffers);
         assert_eq!(config.capacity_bytes, Some(5_000_000_000));
+        assert!(!config.inline_calls);
+        assert!(matches!(config.lanes, Lanes::Off));
+        assert_eq!(config.probe_lanes, Some("/data".into()));
         let idle = Duration::from_millis(50);
         assert_eq!(config.sqpoll, Some(SqPoll { idle, cpu: Some(1) }));
         assert_eq!(with(&[("IOMILL_SQPOLL", "off")]).unwrap().sqpoll, None);
@@ -162,6 +185,8 @@ mod tests {
             ("IOMILL_HUGE_PAGES", "on", "0 or 1"),
             ("IOMILL_FIXED_BUFFERS", "yes", "0 or 1"),
             ("IOMILL_SQPOLL", "fast", "milliseconds"),
+            ("IOMILL_LANES", "on", "auto or off"),
+            ("IOMILL_INLINE_CALLS", "no", "0 or 1"),
         ] {
             let error = with(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(&format!("{name}={value}")) && error.contains(takes), "{error}");

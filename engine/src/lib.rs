@@ -50,6 +50,7 @@ mod steps;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
 pub mod backend;
+mod lanes;
 mod select;
 
 mod clock;
@@ -82,6 +83,9 @@ pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
 pub use kernel::KernelSupport;
+pub use lanes::{
+    FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,
+};
 pub use metadata::{AtomicLimits, FileKind, Metadata};
 pub use metrics::{Metrics, OpMetrics};
 pub use op::{
@@ -97,6 +101,11 @@ pub use shutdown::ShutdownReport;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the program in the guide to lanes.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/lanes.md")]
+struct LanesGuide;
 
 /// Compiles and runs the programs in the guide.
 #[cfg(doctest)]

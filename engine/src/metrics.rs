@@ -2,6 +2,7 @@
 //! adds; reads no clock.
 
 use crate::backend::RequestKind;
+use crate::lanes::LaneCounts;
 use hdrhistogram::Histogram;
 
 /// The longest latency that is told apart from longer ones. Units: nanoseconds; one hour.
@@ -81,6 +82,8 @@ pub struct OpMetrics {
     pub short_transfers: u64,
     /// Repetitions after EINTR and EAGAIN.
     pub retries: u64,
+    /// Completions by what carried them.
+    pub lanes: LaneCounts,
     /// Latency of succeeded requests, from the batch's hand-over to the kernel to the reap of their
     /// last completion. Units: nanoseconds; the clock is read once per batch, not per request.
     pub latency_ns: Histogram<u64>,
@@ -105,6 +108,7 @@ impl OpMetrics {
             bytes: 0,
             short_transfers: 0,
             retries: 0,
+            lanes: LaneCounts::default(),
             latency_ns,
             run: Run::default(),
         }

@@ -55,6 +55,8 @@ pub struct Report {
     pub pool: Vec<PoolClass>,
     /// How many slots for registered files there are.
     pub fixed_files: u32,
+    /// Who chooses between the backend, inline calls and helpers, in a few words.
+    pub lanes: String,
     /// What had to be done without.
     pub fallbacks: Vec<Fallback>,
     /// How durable writes are made, for each file that was probed.
@@ -70,6 +72,7 @@ impl Report {
             fixed_buffers: false,
             pool: Vec::new(),
             fixed_files: 0,
+            lanes: String::from("off"),
             fallbacks: Vec::new(),
             durability: Vec::new(),
         }
@@ -105,10 +108,10 @@ impl std::fmt::Display for PoolClass {
 }
 
 impl std::fmt::Display for Report {
-    /// One line for the backend, one for each class of the pool, one for each fallback and one
-    /// for each probed file.
+    /// One line for the backend, one for the lanes, one for each class of the pool, one for each
+    /// fallback and one for each probed file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "backend {}: {}", self.backend, self.reason)?;
+        write!(f, "backend {}: {}\nlanes {}", self.backend, self.reason, self.lanes)?;
         for class in &self.pool {
             write!(f, "\npool of {class}")?;
         }

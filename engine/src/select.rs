@@ -1,10 +1,15 @@
 //! Which backend an engine gets: decided at run time by trying, never by a version number or a list
-//! of errnos. Called by `engine` once, at the start.
+//! of errnos; and whether there are lanes beside it. Called by `engine` once, at the start.
 
-use crate::backend::{Backend, Threads, Uring};
+use crate::backend::{Backend, Routed, Threads, Uring};
 use crate::config::{BackendChoice, Config};
 use crate::error::Error;
+use crate::lanes::{Base, LaneOp, LaneTable, Lanes, probe};
 use crate::report::Report;
+use iomill_ring::Opcode;
+
+/// Most helpers beside a ring: more brought nothing.
+const HELPERS_MAX: u32 = 16;
 
 /// Sets up the backend that `config` asks for, and says why it is this one.
 ///
@@ -34,12 +39,15 @@ fn uring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, Report), Er
             errno.map_or_else(|| part.why.to_owned(), |name| format!("{} ({name})", part.why));
         report.note(part.what, why);
     }
+    let how = if config.inline_calls { "as a plain system call" } else { "on a helper thread" };
     for opcode in uring.aside_kinds() {
         let (name, since) = (opcode.name().unwrap_or("?"), opcode.since().unwrap_or("?"));
-        let why = format!("the kernel lacks it (Linux {since}): made as a plain system call");
+        let why = format!("the kernel lacks it (Linux {since}): made {how}");
         report.note(format!("{name} through the ring"), why);
     }
-    Ok((Box::new(uring), report))
+    let missing: Vec<LaneOp> = uring.aside_kinds().flat_map(rows_of).copied().collect();
+    let backend = with_lanes(uring, Base::Ring, &missing, config, &mut report)?;
+    Ok((backend, report))
 }
 
 fn threads(config: &Config, reason: String) -> Result<(Box<dyn Backend>, Report), Error> {
@@ -54,5 +62,77 @@ fn threads(config: &Config, reason: String) -> Result<(Box<dyn Backend>, Report)
     if config.sqpoll.is_some() {
         report.note("SQPOLL", "only io_uring has it");
     }
-    Ok((Box::new(threads), report))
+    let backend = with_lanes(threads, Base::Pool, &[], config, &mut report)?;
+    Ok((backend, report))
+}
+
+/// Puts lanes around a backend, as far as they are asked for. `missing` is what the backend would
+/// do by plain calls of its own.
+fn with_lanes<B: Backend + 'static>(
+    mut base: B,
+    kind: Base,
+    missing: &[LaneOp],
+    config: &Config,
+    report: &mut Report,
+) -> Result<Box<dyn Backend>, Error> {
+    let missing = if config.inline_calls { &[] } else { missing };
+    let sqpoll = kind == Base::Ring && config.sqpoll.is_some();
+    let (mut table, choice) = match &config.lanes {
+        Lanes::Auto if sqpoll => (None, "off: SQPOLL submits without a system call"),
+        Lanes::Auto => (Some(LaneTable::from_rules(kind)), "auto: rules"),
+        Lanes::Off => (None, "off"),
+        Lanes::Fixed(table) => (Some(LaneTable::clone(table)), "fixed by the caller"),
+    };
+    report.lanes = choice.to_owned();
+    let corrected = matches!(config.lanes, Lanes::Auto);
+    if let (true, Some(directory), Some(table)) = (corrected, &config.probe_lanes, &mut table) {
+        match probe(&mut base, directory) {
+            Ok(figures) => {
+                table.probed(&figures);
+                report.lanes.push_str(&format!(" and a probe in {}", directory.display()));
+            }
+            Err(why) => report.note(format!("a probe in {}", directory.display()), why),
+        }
+    }
+    if corrected && table.is_some() {
+        report.lanes.push_str(", corrected by what is observed");
+    }
+    if !config.inline_calls {
+        report.lanes.push_str("; inline calls are forbidden");
+    }
+    if table.is_none() && missing.is_empty() {
+        return Ok(Box::new(base));
+    }
+    let mut table = table.unwrap_or_else(LaneTable::backend_only);
+    if !config.inline_calls {
+        table.forbid_inline();
+    }
+    for op in missing {
+        table.avoid_ring(*op);
+    }
+    let helpers = config.threads_or_default().min(HELPERS_MAX);
+    let mut routed = Routed::new(base, kind, table, corrected, config.depth, helpers);
+    if !missing.is_empty() {
+        // Later there would be no other way to go.
+        routed.start_helpers()?;
+    }
+    Ok(Box::new(routed))
+}
+
+/// The rows of the table that an opcode of the ring carries.
+fn rows_of(opcode: Opcode) -> &'static [LaneOp] {
+    match opcode {
+        Opcode::SYNC_FILE_RANGE => &[LaneOp::SyncRange],
+        Opcode::FALLOCATE => &[LaneOp::Allocate],
+        Opcode::FTRUNCATE => &[LaneOp::Truncate],
+        Opcode::FADVISE => &[LaneOp::Advise],
+        Opcode::OPENAT => &[LaneOp::Open, LaneOp::Create],
+        Opcode::CLOSE => &[LaneOp::Close],
+        Opcode::STATX => &[LaneOp::Stat],
+        Opcode::RENAMEAT => &[LaneOp::Rename],
+        Opcode::UNLINKAT => &[LaneOp::Unlink],
+        Opcode::MKDIRAT => &[LaneOp::MakeDirectory],
+        Opcode::LINKAT => &[LaneOp::Link],
+        _ => &[],
+    }
 }

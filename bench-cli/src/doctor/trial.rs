@@ -36,6 +36,7 @@ impl Trial {
             "io_uring" => Fact::good("engine", backend),
             _ => Fact::bad("engine", backend),
         }];
+        facts.push(Fact::plain("lanes", report.lanes.as_str()));
         facts.push(Fact::plain("", registered));
         for fallback in &report.fallbacks {
             facts.push(Fact::bad("", format!("without {}: {}", fallback.what, fallback.why)));

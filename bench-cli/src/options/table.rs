@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use super::{OptionDef, Scope, Setting, value};
-use crate::job::{Amount, Eta, Format, IoEngine, Rw, Sizes};
+use crate::job::{Amount, Eta, Format, IoEngine, LaneChoice, Rw, Sizes};
 
 /// An option of a job.
 pub(super) const fn job(
@@ -165,6 +165,15 @@ pub(super) static OPTIONS: &[OptionDef] = &[
             Ok(())
         }),
         "io_uring, threads, or auto: io_uring where the kernel allows it [auto]",
+    ),
+    job(
+        "lanes",
+        &[],
+        Setting::Choice(LaneChoice::NAMES, |s, v| {
+            s.job.lanes = Some(LaneChoice::from_name(v).ok_or("unknown")?);
+            Ok(())
+        }),
+        "Plain calls where they are quicker (not in fio) [off with ioengine=io_uring, else auto]",
     ),
     job(
         "direct",

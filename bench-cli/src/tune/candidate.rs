@@ -12,7 +12,13 @@ pub(super) enum Mode {
     /// Blocking calls on helper threads.
     Threads,
     /// io_uring.
-    Ring { fixed_buffers: bool, fixed_files: bool, poll: Option<Poll> },
+    Ring {
+        fixed_buffers: bool,
+        fixed_files: bool,
+        poll: Option<Poll>,
+        /// Whether the engine may make plain calls where they are quicker.
+        lanes: bool,
+    },
 }
 
 /// A kernel thread that takes submissions.
@@ -32,9 +38,13 @@ pub(super) struct Candidate {
 impl Mode {
     /// Every way that is worth a trial on a machine with this many CPUs.
     pub(super) fn all(cpu_count: usize) -> Vec<Mode> {
-        let ring =
-            |fixed_buffers, fixed_files, poll| Mode::Ring { fixed_buffers, fixed_files, poll };
+        let ring = |fixed_buffers, fixed_files, poll| {
+            let lanes = false;
+            Mode::Ring { fixed_buffers, fixed_files, poll, lanes }
+        };
         let mut modes = vec![
+            // The engine's own defaults.
+            Mode::Ring { fixed_buffers: true, fixed_files: true, poll: None, lanes: true },
             ring(true, true, None),
             ring(true, false, None),
             ring(false, true, None),
@@ -53,7 +63,7 @@ impl Mode {
 
     /// In words.
     pub(super) fn name(self) -> String {
-        let Mode::Ring { fixed_buffers, fixed_files, poll } = self else {
+        let Mode::Ring { fixed_buffers, fixed_files, poll, lanes } = self else {
             return "threads".to_owned();
         };
         let mut name = match (fixed_buffers, fixed_files) {
@@ -63,6 +73,9 @@ impl Mode {
             (false, false) => "io_uring, plain",
         }
         .to_owned();
+        if lanes {
+            name.push_str(", lanes");
+        }
         if let Some(Poll { idle_ms, cpu }) = poll {
             name.push_str(&format!(", SQPOLL {idle_ms} ms"));
             if let Some(cpu) = cpu {
@@ -80,8 +93,9 @@ impl Candidate {
         let flag = |wanted: bool| String::from(if wanted { "1" } else { "0" });
         match self.mode {
             Mode::Threads => options.push(("ioengine", "threads".into())),
-            Mode::Ring { fixed_buffers, fixed_files, poll } => {
+            Mode::Ring { fixed_buffers, fixed_files, poll, lanes } => {
                 options.push(("ioengine", "io_uring".into()));
+                options.push(("lanes", if lanes { "auto" } else { "off" }.into()));
                 options.push(("fixedbufs", flag(fixed_buffers)));
                 options.push(("registerfiles", flag(fixed_files)));
                 if let Some(Poll { idle_ms, cpu }) = poll {
@@ -105,11 +119,13 @@ impl Candidate {
                 set(format!("depth({depth})"));
                 set(format!("buffers({depth}, {block_len_bytes})"));
             }
-            Mode::Ring { fixed_buffers, fixed_files, poll } => {
+            Mode::Ring { fixed_buffers, fixed_files, poll, lanes } => {
                 // Auto, so that the program still runs where io_uring is forbidden.
                 set("backend(iomill_engine::BackendChoice::Auto)".into());
                 set(format!("depth({depth})"));
                 set(format!("buffers({depth}, {block_len_bytes})"));
+                let choice = if lanes { "Auto" } else { "Off" };
+                set(format!("lanes(iomill_engine::Lanes::{choice})"));
                 set(format!("fixed_buffers({fixed_buffers})"));
                 set(format!("fixed_files({})", if fixed_files { 16 } else { 0 }));
                 if let Some(Poll { idle_ms, cpu }) = poll {
@@ -131,15 +147,16 @@ impl Candidate {
         let common = format!("IOMILL_DEPTH={depth} IOMILL_BUFFERS={depth}x{block_len_bytes}");
         match self.mode {
             Mode::Threads => format!("IOMILL_BACKEND=threads {common}"),
-            Mode::Ring { fixed_buffers, fixed_files, poll } => {
+            Mode::Ring { fixed_buffers, fixed_files, poll, lanes } => {
                 let sqpoll = match poll {
                     None => "off".to_owned(),
                     Some(Poll { idle_ms, cpu: None }) => idle_ms.to_string(),
                     Some(Poll { idle_ms, cpu: Some(cpu) }) => format!("{idle_ms}@{cpu}"),
                 };
                 format!(
-                    "IOMILL_BACKEND=auto {common} IOMILL_FIXED_BUFFERS={} IOMILL_FIXED_FILES={} \
-                     IOMILL_SQPOLL={sqpoll}",
+                    "IOMILL_BACKEND=auto {common} IOMILL_LANES={} IOMILL_FIXED_BUFFERS={} \
+                     IOMILL_FIXED_FILES={} IOMILL_SQPOLL={sqpoll}",
+                    if lanes { "auto" } else { "off" },
                     u8::from(fixed_buffers),
                     if fixed_files { 16 } else { 0 }
                 )
@@ -169,24 +186,25 @@ mod tests {
             settings.job.check().expect("valid together");
             assert!(seen.insert(format!("{:?}", candidate.options())), "{candidate:?} twice");
         }
-        assert_eq!(seen.len(), 8 * 9);
+        assert_eq!(seen.len(), 9 * 9);
     }
 
     #[test]
     fn small_machines_have_no_cpu_to_give_away() {
-        assert_eq!(Mode::all(2).len(), 7);
+        assert_eq!(Mode::all(2).len(), 8);
         assert!(Mode::all(2).iter().all(|mode| !mode.name().contains("on CPU")));
     }
 
     #[test]
     fn the_rust_is_the_engine_s_own_interface() {
         let poll = Some(Poll { idle_ms: 100, cpu: Some(3) });
-        let mode = Mode::Ring { fixed_buffers: true, fixed_files: true, poll };
+        let mode = Mode::Ring { fixed_buffers: true, fixed_files: true, poll, lanes: false };
         let text = Candidate { mode, depth: 64 }.rust(4096);
         let expected = iomill_engine::Config::new()
             .backend(iomill_engine::BackendChoice::Auto)
             .depth(64)
             .buffers(64, 4096)
+            .lanes(iomill_engine::Lanes::Off)
             .fixed_buffers(true)
             .fixed_files(16)
             .sqpoll(Some(iomill_engine::SqPoll {
@@ -207,11 +225,11 @@ mod tests {
     #[test]
     fn the_environment_has_the_engine_s_variables() {
         let poll = Some(Poll { idle_ms: 1, cpu: None });
-        let mode = Mode::Ring { fixed_buffers: true, fixed_files: false, poll };
+        let mode = Mode::Ring { fixed_buffers: true, fixed_files: false, poll, lanes: false };
         assert_eq!(
             Candidate { mode, depth: 8 }.environment(512),
-            "IOMILL_BACKEND=auto IOMILL_DEPTH=8 IOMILL_BUFFERS=8x512 IOMILL_FIXED_BUFFERS=1 \
-             IOMILL_FIXED_FILES=0 IOMILL_SQPOLL=1"
+            "IOMILL_BACKEND=auto IOMILL_DEPTH=8 IOMILL_BUFFERS=8x512 IOMILL_LANES=off \
+             IOMILL_FIXED_BUFFERS=1 IOMILL_FIXED_FILES=0 IOMILL_SQPOLL=1"
         );
         let threads = Candidate { mode: Mode::Threads, depth: 8 }.environment(512);
         assert_eq!(threads, "IOMILL_BACKEND=threads IOMILL_DEPTH=8 IOMILL_BUFFERS=8x512");

@@ -281,11 +281,11 @@ pub(super) mod tests {
     #[test]
     fn a_short_time_thins_out_depths_and_never_ways() {
         let long = candidates(2, Duration::from_secs(60));
-        assert_eq!(long.len(), 7 * 9);
+        assert_eq!(long.len(), 8 * 9);
         let short = candidates(2, Duration::from_secs(10));
-        assert!(short.len() < long.len() && short.len().is_multiple_of(7), "{}", short.len());
+        assert!(short.len() < long.len() && short.len().is_multiple_of(8), "{}", short.len());
         assert!(short.iter().any(|candidate| candidate.depth == 256));
-        assert_eq!(candidates(2, Duration::from_secs(1)).len(), 7 * 2);
+        assert_eq!(candidates(2, Duration::from_secs(1)).len(), 8 * 2);
     }
 
     #[test]

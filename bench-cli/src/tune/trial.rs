@@ -18,7 +18,8 @@ use crate::results::RunResult;
 use crate::target::{self, CreatedFiles};
 
 /// The options that `tune` itself sets.
-const TRIED: [&str; 9] = [
+const TRIED: [&str; 10] = [
+    "lanes",
     "iodepth",
     "ioengine",
     "fixedbufs",

@@ -8,6 +8,7 @@ use super::runs::Runs;
 use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::config::SqPoll;
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lane;
 use iomill_ring::abi::SqeFlags;
 use iomill_ring::op::{FileAdvice, PollFlags, SyncRangeFlags};
 use iomill_ring::{Builder, FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
@@ -194,8 +195,11 @@ unsafe impl Backend for Uring {
     }
 
     fn waker(&mut self) -> Result<Waker, Error> {
-        let bell = Bell::new()?;
-        self.bell = Some(Arc::clone(&bell));
+        // One for all who ask: the engine's own thread, and helpers beside the ring.
+        let bell = match &self.bell {
+            Some(bell) => Arc::clone(bell),
+            None => Arc::clone(self.bell.insert(Bell::new()?)),
+        };
         Ok(Waker::from(bell))
     }
 
@@ -225,7 +229,7 @@ unsafe impl Backend for Uring {
             arrived
                 .inspect(|cqe| rung |= cqe.user_data == RUNG)
                 .filter(|cqe| cqe.user_data < RUNG)
-                .map(|cqe| Completion { id: cqe.user_data, result: cqe.res }),
+                .map(|cqe| Completion { id: cqe.user_data, result: cqe.res, lane: Lane::Ring }),
         );
         if let Some(bell) = self.bell.as_ref().filter(|_| rung) {
             // Before the caller looks for the reason, so that what comes later rings again.
@@ -278,7 +282,7 @@ impl Uring {
             // SAFETY: the contract of `stage`: until the completion, which is appended here, the
             // file is open and the memory is the backend's.
             let result = unsafe { perform(&request) };
-            completions.push(Completion { id: request.id, result });
+            completions.push(Completion { id: request.id, result, lane: Lane::Inline });
         }
     }
 

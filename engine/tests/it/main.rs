@@ -16,6 +16,7 @@ mod futures;
 mod handle;
 mod handle_chains;
 mod hostile;
+mod lanes;
 mod memory_limits;
 mod operations;
 mod room;
