@@ -52,8 +52,8 @@ impl Recorder {
             start: now,
             due: now,
             sampling: Cadence::new(SAMPLE_PERIOD, now),
-            averaging: spec.logs.window().map(|period| Cadence::new(period, now)),
-            binning: spec.logs.hist_window().map(|period| Cadence::new(period, now)),
+            averaging: spec.reporting.logs.window().map(|period| Cadence::new(period, now)),
+            binning: spec.reporting.logs.hist_window().map(|period| Cadence::new(period, now)),
             logs: JobLogs::open(spec, number)?,
             recorded: Recorded::default(),
         };

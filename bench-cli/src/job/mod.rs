@@ -10,18 +10,18 @@ mod files;
 mod memory;
 mod notes;
 mod pace;
-mod percentiles;
 mod policy;
+pub(crate) mod reporting;
 mod verify;
 mod words;
 
 pub(crate) use blocks::{BLOCK_LEN_BYTES_MAX, Sizes};
 pub(crate) use files::{Amount, Fallocate, FileService, FilesSpec, Skew};
 pub(crate) use pace::{PaceSpec, RateProcess};
-pub(crate) use percentiles::PercentileSpec;
 pub(crate) use policy::{
     ContinueOn, ExitWhat, Schedule, Steady, SteadyLimit, SteadyTimes, SteadyValue,
 };
+pub(crate) use reporting::Reporting;
 pub(crate) use verify::{VerifyKind, VerifySpec};
 pub(crate) use words::{Eta, Format, IoEngine, LaneChoice, Rw, SyncMode};
 
@@ -29,7 +29,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::logs::LogSpec;
 use crate::options::value;
 use crate::workload::{Direction, Distribution};
 
@@ -134,8 +133,7 @@ pub(crate) struct JobSpec {
     pub(crate) continue_on: ContinueOn,
     /// Error numbers that do not count: of reads, writes and verifications.
     pub(crate) ignored_errors: [Vec<i32>; 3],
-    pub(crate) percentiles: PercentileSpec,
-    pub(crate) logs: LogSpec,
+    pub(crate) reporting: Reporting,
 }
 
 impl Default for JobSpec {
@@ -206,8 +204,7 @@ impl Default for JobSpec {
             verify: VerifySpec::default(),
             continue_on: ContinueOn::default(),
             ignored_errors: [const { Vec::new() }; 3],
-            percentiles: PercentileSpec::default(),
-            logs: LogSpec::default(),
+            reporting: Reporting::default(),
         }
     }
 }

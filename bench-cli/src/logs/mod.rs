@@ -115,7 +115,7 @@ impl JobLogs {
     ///
     /// A usage error that names the file.
     pub(crate) fn open(spec: &JobSpec, number: usize) -> Result<JobLogs, Error> {
-        let logs = &spec.logs;
+        let logs = &spec.reporting.logs;
         let open = |name: &Option<String>, kind: &str| {
             let Some(name) = name else { return Ok(None) };
             let name = if name.is_empty() { &spec.name } else { name };
@@ -200,10 +200,16 @@ fn unix_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Reporting;
     use std::fs;
 
+    fn job(logs: LogSpec) -> JobSpec {
+        let reporting = Reporting { logs, ..Reporting::default() };
+        JobSpec { reporting, ..JobSpec::default() }
+    }
+
     fn written(logs: LogSpec, folder: &std::path::Path, kind: &str) -> String {
-        let spec = JobSpec { logs, ..JobSpec::default() };
+        let spec = job(logs);
         let mut logs = JobLogs::open(&spec, 0).expect("opened");
         let read = Tally {
             io_count: 100,
@@ -262,10 +268,7 @@ mod tests {
 
     #[test]
     fn a_log_that_cannot_be_opened_is_refused_by_name() {
-        let spec = JobSpec {
-            logs: LogSpec { bw: Some("no/such/folder/x".into()), ..LogSpec::default() },
-            ..JobSpec::default()
-        };
+        let spec = job(LogSpec { bw: Some("no/such/folder/x".into()), ..LogSpec::default() });
         let error = JobLogs::open(&spec, 2).expect_err("refused");
         assert_eq!(error.exit_code(), 2);
         let message = error.to_string();

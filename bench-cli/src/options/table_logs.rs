@@ -13,26 +13,26 @@ pub(super) static OPTIONS: &[OptionDef] = &[
     job(
         "percentile_list",
         &[],
-        Setting::Percentiles(set!(job.percentiles.list)),
+        Setting::Percentiles(set!(job.reporting.percentiles.list)),
         "Latency percentiles to report, e.g. 50:99:99.9",
     ),
     job(
         "clat_percentiles",
         &[],
-        Setting::Bool(set!(job.percentiles.clat)),
+        Setting::Bool(set!(job.reporting.percentiles.clat)),
         "Report percentiles of the completion latency [1]",
     ),
     job(
         "lat_percentiles",
         &[],
-        Setting::Bool(set!(job.percentiles.lat)),
+        Setting::Bool(set!(job.reporting.percentiles.lat)),
         "Report percentiles of the total latency as well [0]",
     ),
     job(
         "write_bw_log",
         &[],
         Setting::Name(|s, v| {
-            s.job.logs.bw = Some(v.to_owned());
+            s.job.reporting.logs.bw = Some(v.to_owned());
             Ok(())
         }),
         "Write bandwidth over time to TEXT_bw.N.log [no log; TEXT: --name]",
@@ -41,7 +41,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "write_iops_log",
         &[],
         Setting::Name(|s, v| {
-            s.job.logs.iops = Some(v.to_owned());
+            s.job.reporting.logs.iops = Some(v.to_owned());
             Ok(())
         }),
         "Write IOPS over time to TEXT_iops.N.log [no log; TEXT: --name]",
@@ -50,7 +50,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "write_lat_log",
         &[],
         Setting::Name(|s, v| {
-            s.job.logs.lat = Some(v.to_owned());
+            s.job.reporting.logs.lat = Some(v.to_owned());
             Ok(())
         }),
         "Write mean latencies to TEXT_clat.N.log and TEXT_lat.N.log [no log]",
@@ -59,7 +59,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "write_hist_log",
         &[],
         Setting::Name(|s, v| {
-            s.job.logs.hist = Some(v.to_owned());
+            s.job.reporting.logs.hist = Some(v.to_owned());
             Ok(())
         }),
         "Write latency histograms to TEXT_clat_hist.N.log [no log]",
@@ -67,25 +67,25 @@ pub(super) static OPTIONS: &[OptionDef] = &[
     job(
         "log_avg_msec",
         &[],
-        Setting::Int(0..=MSEC_MAX, set!(job.logs.avg_msec)),
+        Setting::Int(0..=MSEC_MAX, set!(job.reporting.logs.avg_msec)),
         "Milliseconds that one line of a log stands for [500]",
     ),
     job(
         "log_hist_msec",
         &[],
-        Setting::Int(0..=MSEC_MAX, set!(job.logs.hist_msec)),
+        Setting::Int(0..=MSEC_MAX, set!(job.reporting.logs.hist_msec)),
         "Milliseconds that one line of a histogram log stands for [500]",
     ),
     job(
         "log_unix_epoch",
         &[],
-        Setting::Bool(set!(job.logs.unix_epoch)),
+        Setting::Bool(set!(job.reporting.logs.unix_epoch)),
         "Count the times in logs from 1970, not from the start [0]",
     ),
     job(
         "per_job_logs",
         &[],
-        Setting::Bool(set!(job.logs.per_job)),
+        Setting::Bool(set!(job.reporting.logs.per_job)),
         "Logs of each job apart; otherwise all add to TEXT_bw.log and so on [1]",
     ),
 ];

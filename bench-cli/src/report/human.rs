@@ -111,7 +111,12 @@ fn write_entry(report: &Report<'_>, entry: &Entry<'_>, out: &mut impl Write) -> 
     if job.sync.io_count > 0 {
         writeln!(out, "  fsync/fdatasync/sync_file_range:")?;
         write_latency("sync", &job.sync.latency_ns, out)?;
-        write_percentiles("sync", &job.sync.latency_ns, &entry.spec.percentiles.list, out)?;
+        write_percentiles(
+            "sync",
+            &job.sync.latency_ns,
+            &entry.spec.reporting.percentiles.list,
+            out,
+        )?;
     }
     write_machine(job, out)?;
     write_findings(job, out)
@@ -162,14 +167,19 @@ fn write_direction(
     )?;
     write_latency("clat", &direction.latency_ns, out)?;
     write_latency(" lat", direction.total_latency_ns(), out)?;
-    if spec.percentiles.clat {
-        write_percentiles("clat", &direction.latency_ns, &spec.percentiles.list, out)?;
+    if spec.reporting.percentiles.clat {
+        write_percentiles("clat", &direction.latency_ns, &spec.reporting.percentiles.list, out)?;
     }
     if direction.since_intended_ns.is_some() {
         writeln!(out, "    lat counts from the intended start of each request")?;
     }
-    if spec.percentiles.lat || direction.since_intended_ns.is_some() {
-        write_percentiles("lat", direction.total_latency_ns(), &spec.percentiles.list, out)?;
+    if spec.reporting.percentiles.lat || direction.since_intended_ns.is_some() {
+        write_percentiles(
+            "lat",
+            direction.total_latency_ns(),
+            &spec.reporting.percentiles.list,
+            out,
+        )?;
     }
     if direction.bw_kib.count == 0 {
         return Ok(());

@@ -223,13 +223,13 @@ fn job(report: &Report<'_>, entry: &Entry<'_>, bins: Bins) -> Job {
         Ranges::of(&[&stats.read.latency_ns, &stats.write.latency_ns, &stats.trim.latency_ns]);
     // fio lists bins only where it lists percentiles.
     let detail = |wanted: bool| match wanted {
-        true => Detail { percentiles: Some(&spec.percentiles.list), bins },
+        true => Detail { percentiles: Some(&spec.reporting.percentiles.list), bins },
         false => PLAIN,
     };
     let io_of = |of: fn(&JobStats) -> &Direction| {
         // Without a rate `lat` is `clat`, and its percentiles would say nothing new unless asked.
-        let lat = spec.percentiles.lat || of(stats).since_intended_ns.is_some();
-        let details = [detail(spec.percentiles.clat), detail(lat)];
+        let lat = spec.reporting.percentiles.lat || of(stats).since_intended_ns.is_some();
+        let details = [detail(spec.reporting.percentiles.clat), detail(lat)];
         io(of(stats), report.group_bw_bytes(entry.group, of), details)
     };
     Job {

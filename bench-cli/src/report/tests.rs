@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::*;
 use crate::cpu::CpuUse;
 use crate::disk::DiskUse;
-use crate::job::{PercentileSpec, RunSpec, Rw};
+use crate::job::reporting::PercentileSpec;
+use crate::job::{Reporting, RunSpec, Rw};
 use crate::plan::PlannedJob;
 use crate::stats::{DepthMap, Direction, Failure, Overhead, Samples, Series};
 
@@ -205,10 +206,13 @@ fn the_whole_text_is_the_one_that_was_looked_at() {
         name: "golden".to_owned(),
         rw: Rw::from_name("randrw").expect("known"),
         numjobs: 2,
-        percentiles: PercentileSpec {
-            list: vec![50.0, 90.0, 99.0, 99.9, 99.99],
-            lat: true,
-            ..PercentileSpec::default()
+        reporting: Reporting {
+            percentiles: PercentileSpec {
+                list: vec![50.0, 90.0, 99.0, 99.9, 99.99],
+                lat: true,
+                ..PercentileSpec::default()
+            },
+            ..Reporting::default()
         },
         ..JobSpec::default()
     };
