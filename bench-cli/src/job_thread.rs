@@ -12,13 +12,14 @@ use iomill_engine::{Completion, Context, Engine, File, Sync, Wait};
 
 use crate::error::Error;
 use crate::flow::FlowShare;
-use crate::interrupt::Interrupt;
+use crate::interrupt::Ending;
 use crate::job::JobSpec;
 use crate::job_engine;
 use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::JobProgress;
-use crate::stats::{DepthMap, Failure, JobStats};
+use crate::recorder::Recorder;
+use crate::stats::{Batches, Failure, JobStats};
 use crate::target::{self, Target};
 use crate::window::{Phase, Window};
 use crate::workload::{Random, Region};
@@ -44,30 +45,15 @@ pub(crate) struct JobThread<'a> {
     /// What one loop transfers; `None` if time alone ends the job.
     amount_bytes: Option<u64>,
     batches: Batches,
+    recorder: Recorder,
+    tick_count: u64,
 }
 
-/// Who can end a job from outside: the user, and other jobs.
+/// Which job of the run it is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending<'a> {
-    pub(crate) interrupt: &'a Interrupt,
-    /// Raised by another job that has `exitall`.
-    pub(crate) others: &'a Interrupt,
-}
-
-impl Ending<'_> {
-    /// Whether the job is to end.
-    #[inline]
-    pub(crate) fn is_near(&self) -> bool {
-        self.interrupt.is_raised() || self.others.is_raised()
-    }
-}
-
-/// Sizes of batches and depths at which requests were issued.
-#[derive(Debug, Default)]
-pub(crate) struct Batches {
-    pub(crate) level: DepthMap,
-    pub(crate) submit: DepthMap,
-    pub(crate) complete: DepthMap,
+pub(crate) struct Place {
+    pub(crate) number: usize,
+    pub(crate) seed: u64,
 }
 
 impl<'a> JobThread<'a> {
@@ -79,7 +65,7 @@ impl<'a> JobThread<'a> {
     pub(crate) fn new(
         spec: &'a JobSpec,
         targets: &[Target],
-        seed: u64,
+        place: Place,
         progress: &'a JobProgress,
         ending: Ending<'a>,
         flow: Option<FlowShare>,
@@ -102,12 +88,21 @@ impl<'a> JobThread<'a> {
         let regions: Vec<Region> = targets.iter().map(|target| target.region).collect();
         spec.check_memory(&regions)?;
         let region_bytes = regions.iter().map(|region| region.len_bytes).sum();
-        let lanes = LaneState::new(spec, files.clone(), &regions, seed, flow);
+        let lanes = LaneState::new(spec, files.clone(), &regions, place.seed, flow);
         let amount_bytes = spec.amount_bytes(region_bytes);
-        let batches = Batches::default();
-        let mut job =
-            JobThread { spec, progress, ending, engine, files, lanes, amount_bytes, batches };
-        job.open_lanes(!seed)?;
+        let mut job = JobThread {
+            spec,
+            progress,
+            ending,
+            engine,
+            files,
+            lanes,
+            amount_bytes,
+            batches: Batches::default(),
+            recorder: Recorder::new(spec, place.number)?,
+            tick_count: 0,
+        };
+        job.open_lanes(!place.seed)?;
         Ok(job)
     }
 
@@ -153,6 +148,7 @@ impl<'a> JobThread<'a> {
         self.lanes.begin_schedule();
         let mut failure = self.ramp(thread_start).err();
         let mut window = Window::open(self.spec);
+        self.recorder.begin(window.start());
         if failure.is_none() {
             failure = self.loops(&mut window).err();
         }
@@ -164,6 +160,9 @@ impl<'a> JobThread<'a> {
         self.progress.finish();
         let failure = failure.or_else(|| self.lanes.take_failure().map(|why| self.failure(why)));
         let mut stats = window.stats(self.engine.metrics(), &self.lanes, &self.batches);
+        let recorded = self.recorder.finish(now, self.engine.metrics());
+        stats.overhead = recorded.overhead(self.tick_count);
+        stats.series = recorded.series;
         stats.elapsed = now - thread_start;
         stats.engine_lines = self.engine_lines();
         stats.failure = failure.or_else(|| damaged(&stats));
@@ -192,6 +191,7 @@ impl<'a> JobThread<'a> {
         }
         self.engine.reset_metrics();
         self.batches = Batches::default();
+        self.tick_count = 0;
         Ok(())
     }
 
@@ -256,6 +256,7 @@ impl<'a> JobThread<'a> {
             if window.is_late(now) {
                 self.lanes.stop();
             }
+            self.recorder.tick(now, self.engine.metrics());
             if let Some(limit) = self.spec.max_latency {
                 window.check_latency(limit, self.engine.metrics())?;
             }
@@ -282,6 +283,7 @@ impl<'a> JobThread<'a> {
         self.batches.level.record_level(depth, u64::from(tick.submitted));
         self.batches.submit.record_batch(tick.submitted);
         self.batches.complete.record_batch(tick.completed);
+        self.tick_count += 1;
         self.progress.publish(self.lanes.counts());
         if self.ending.is_near() {
             self.lanes.stop();
@@ -372,7 +374,10 @@ fn failure(error: &iomill_engine::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupt;
     use crate::target::CreatedFiles;
+
+    const PLACE: Place = Place { number: 0, seed: 1 };
 
     #[test]
     fn an_interrupt_ends_the_filling_of_buffers() {
@@ -387,9 +392,10 @@ mod tests {
         let targets = target::prepare(&spec, 0, &created, &interrupt).expect("created");
         let (progress, others) = (JobProgress::default(), Interrupt::default());
         let ending = Ending { interrupt: &interrupt, others: &others };
-        assert!(JobThread::new(&spec, &targets, 1, &progress, ending, None).is_ok());
+        assert!(JobThread::new(&spec, &targets, PLACE, &progress, ending, None).is_ok());
         interrupt.raise();
-        let error = JobThread::new(&spec, &targets, 1, &progress, ending, None).expect_err("ended");
+        let error =
+            JobThread::new(&spec, &targets, PLACE, &progress, ending, None).expect_err("ended");
         assert_eq!(error.exit_code(), 130, "{error}");
     }
 }

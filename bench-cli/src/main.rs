@@ -8,10 +8,15 @@
 // It panics when stderr is full or closed; `notice` does not.
 #![deny(clippy::print_stderr)]
 
+mod chart;
 mod cli;
+mod compare;
+mod confidence;
 mod contents;
 mod cpu;
 mod demo;
+mod disk;
+mod doctor;
 mod error;
 mod flow;
 mod interrupt;
@@ -20,16 +25,26 @@ mod job_engine;
 mod job_file;
 mod job_thread;
 mod lane;
+mod logs;
+mod merge;
 mod notice;
 mod options;
 mod pace;
+mod paint;
 mod plan;
+mod plot;
 mod progress;
+mod recorder;
 mod report;
+mod results;
 mod runner;
+mod shell;
+mod start_at;
 mod stats;
 mod steady;
 mod target;
+mod tools;
+mod tune;
 mod verify;
 mod window;
 mod workload;
@@ -44,6 +59,7 @@ use error::Error;
 use interrupt::Interrupt;
 use plan::Plan;
 use report::{Output, Report};
+use runner::Outcome;
 use target::CreatedFiles;
 
 fn main() -> ExitCode {
@@ -59,6 +75,7 @@ fn main() -> ExitCode {
 fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
     let invocation = match cli::read(arguments)? {
         Request::Run(invocation) => invocation,
+        Request::Tool(tool, matches) => return (tool.run)(&matches),
         Request::Print(text) => {
             Output::Stdout.write(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
@@ -79,7 +96,7 @@ fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Err
     let output = Output::open(plan.run.output.as_deref(), &paths, &report_file)?;
     let result = runner::run(&plan, &created, &interrupt);
     created.remove_all();
-    let results = result?;
+    let Outcome { results, disks } = result?;
     if results.is_empty() {
         return Err(Error::Interrupted);
     }
@@ -88,7 +105,7 @@ fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Err
         .iter()
         .filter_map(|result| Some(result.stats.failure.as_ref()?.message.clone()))
         .collect();
-    let report = Report::new(&plan, results);
+    let report = Report::new(&plan, results).with_disks(disks);
     let mut text = Vec::new();
     report
         .write(plan.run.format, &mut text)

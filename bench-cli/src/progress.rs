@@ -1,14 +1,16 @@
 //! The live line on stderr while jobs run.
 //!
 //! Owns the counters that jobs publish once per tick and the thread that shows them twice a
-//! second. It never blocks a job. Started by `runner`.
+//! second, or as lines of their own with `--status-interval`. It never blocks a job. Started by
+//! `runner`.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::job::Eta;
+use crate::job::{Eta, RunSpec};
+use crate::notice;
 use crate::report::units;
 use crate::stats::per_second;
 use crate::workload::Direction;
@@ -89,25 +91,46 @@ impl JobProgress {
     }
 }
 
-/// Whether the line is wanted.
-pub(crate) fn is_wanted(eta: Eta) -> bool {
-    match eta {
+/// How the line is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// One line, over and over.
+    Live,
+    /// A new line every so often: `--status-interval`.
+    Lines(Duration),
+}
+
+/// How this invocation wants the line, if at all.
+pub(crate) fn style(run: &RunSpec) -> Option<Style> {
+    if let Some(period) = run.status_interval {
+        return Some(Style::Lines(period));
+    }
+    let wanted = match run.eta {
         Eta::Auto => io::stderr().is_terminal(),
         Eta::Always => true,
         Eta::Never => false,
-    }
+    };
+    wanted.then_some(Style::Live)
 }
 
 /// Shows the line until the sender of `done` is dropped, then wipes it.
-pub(crate) fn show(outlook: &Outlook, jobs: &[JobProgress], done: &Receiver<()>) {
+pub(crate) fn show(outlook: &Outlook, style: Style, jobs: &[JobProgress], done: &Receiver<()>) {
     let start = Instant::now();
     let mut before = (start, Counts::default());
     let mut widest = 0;
-    while done.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+    let period = match style {
+        Style::Live => PERIOD,
+        Style::Lines(period) => period,
+    };
+    while done.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
         let counts = total(jobs);
         let line = line(outlook, jobs, (before.1, counts), now - before.0, now - start);
         before = (now, counts);
+        if style != Style::Live {
+            notice::line(&line);
+            continue;
+        }
         // Blanks cover what is left of a longer line before.
         let gap = usize::saturating_sub(widest, line.len());
         widest = line.len().max(widest);

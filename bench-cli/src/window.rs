@@ -10,10 +10,11 @@ use iomill_engine::{Metrics, OpMetrics};
 
 use crate::cpu::CpuUse;
 use crate::job::JobSpec;
-use crate::job_thread::Batches;
 use crate::lane::LaneState;
 use crate::progress::Counts;
-use crate::stats::{Direction, Failure, JobStats, Samples, Verified, millis};
+use crate::stats::{
+    Batches, Direction, Failure, JobStats, Overhead, Samples, Series, Verified, millis,
+};
 use crate::steady::{Sample, SteadySearch};
 
 /// fio's `bwavgtime`: the time between two samples of bandwidth and IOPS.
@@ -87,6 +88,11 @@ struct Limits {
 }
 
 impl Window {
+    /// When the measurement began.
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
     /// Begins to measure.
     pub(crate) fn open(spec: &JobSpec) -> Window {
         let start = Instant::now();
@@ -288,6 +294,8 @@ impl Window {
             process_cpu: CpuUse::of_process().since(self.process_cpu),
             job_runtime: self.work + self.check,
             elapsed: Duration::ZERO,
+            series: Series::default(),
+            overhead: Overhead::default(),
             enter_count: metrics.enters,
             batch_count: metrics.batches,
             retry_count: retries.iter().map(|op| op.retries).sum(),

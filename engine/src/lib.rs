@@ -35,6 +35,8 @@ mod metadata;
 mod op;
 mod report;
 
+mod kernel;
+
 #[expect(unsafe_code, reason = "owns the memory that the kernel writes")]
 mod buffer;
 #[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
@@ -80,6 +82,7 @@ pub use file::{DirectAlignment, File, OpenOptions};
 pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
+pub use kernel::KernelSupport;
 pub use lanes::{
     FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,
 };

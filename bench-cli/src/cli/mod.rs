@@ -15,6 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::error::Error;
 use crate::options::{self, OptionDef, Scope, Settings};
+use crate::tools::{self, TOOLS, Tool};
 
 /// The name of the job files among clap's arguments.
 const JOB_FILE: &str = "job_file";
@@ -64,6 +65,8 @@ pub(crate) struct Invocation {
 pub(crate) enum Request {
     /// Run jobs.
     Run(Invocation),
+    /// Do what another command does.
+    Tool(&'static Tool, ArgMatches),
     /// Print this text (help or version) and do nothing else.
     Print(String),
 }
@@ -91,7 +94,11 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
             Ok(Request::Run(Invocation { given: assignments(run)?, files: files.collect() }))
         }
         Some(("options", _)) => Ok(Request::Print(options::reference::markdown())),
-        _ => Ok(Request::Print(command().render_help().to_string())),
+        Some((name, matches)) => Ok(match tools::find(name) {
+            Some(tool) => Request::Tool(tool, matches.clone()),
+            None => Request::Print(command().render_help().to_string()),
+        }),
+        None => Ok(Request::Print(command().render_help().to_string())),
     }
 }
 
@@ -99,7 +106,7 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
 pub(crate) fn equivalent(assignments: &[Assignment]) -> String {
     let mut line = "bench-cli run".to_owned();
     for Assignment { option, text, .. } in assignments {
-        let flag = option.is_switch() && text == "1";
+        let flag = option.value_alone() == Some(text.as_str());
         line.push_str(&format!(" --{}", option.name));
         if !flag {
             line.push_str(&format!("={}", shell_word(text)));
@@ -108,7 +115,8 @@ pub(crate) fn equivalent(assignments: &[Assignment]) -> String {
     line
 }
 
-fn command() -> Command {
+/// The whole syntax, for the completions and the manual page too.
+pub(crate) fn command() -> Command {
     let run = Command::new("run")
         .about("Run jobs; without options a short demonstration")
         .long_about(
@@ -134,6 +142,7 @@ fn command() -> Command {
         .about("A fio-like benchmark on top of the Iomill engine")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand(run)
+        .subcommands(TOOLS.iter().map(|tool| (tool.command)()))
         .subcommand(options)
         .disable_help_subcommand(true)
 }
@@ -154,10 +163,9 @@ fn argument(option: &'static OptionDef) -> Arg {
         .help_heading(heading)
         // Several jobs have several values; `plan` refuses two for one job.
         .action(ArgAction::Append);
-    if option.is_switch() {
-        argument.num_args(0..=1).require_equals(true).default_missing_value("1")
-    } else {
-        argument.num_args(1).allow_hyphen_values(false)
+    match option.value_alone() {
+        Some(value) => argument.num_args(0..=1).require_equals(true).default_missing_value(value),
+        None => argument.num_args(1).allow_hyphen_values(false),
     }
 }
 
@@ -198,23 +206,48 @@ fn one_line(error: &clap::Error) -> String {
     let argument = context(ContextKind::InvalidArg);
     let name = argument.split([' ', '=', '[']).next().unwrap_or(argument);
     match error.kind() {
-        ErrorKind::UnknownArgument if name.starts_with("--") => foreign::unknown_option(name),
+        ErrorKind::UnknownArgument if name.starts_with("--") => {
+            match context(ContextKind::SuggestedArg) {
+                "" => foreign::unknown_option(name),
+                meant => format!("unknown option {name}; did you mean {meant}?"),
+            }
+        }
         ErrorKind::UnknownArgument => {
             format!("unexpected argument '{argument}'; options look like --bs=4k")
         }
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             format!("{name} needs a value, e.g. {}", example(name))
         }
-        ErrorKind::InvalidSubcommand => format!(
-            "unknown command '{}'; the commands are run and options",
-            context(ContextKind::InvalidSubcommand)
-        ),
-        _ => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or("bad usage");
-            first.strip_prefix("error: ").unwrap_or(first).to_owned()
+        ErrorKind::InvalidValue => {
+            let value = context(ContextKind::InvalidValue);
+            match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(words)) => {
+                    let name = name.trim_matches(['<', '>']);
+                    format!("{name}={value} is none of {}", words.join(", "))
+                }
+                _ => first_line(error),
+            }
         }
+        ErrorKind::MissingRequiredArgument => {
+            let missing = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::Strings(words)) => words.join(" and "),
+                _ => "something".to_owned(),
+            };
+            format!("{missing} is missing; --help after the command shows how")
+        }
+        ErrorKind::InvalidSubcommand => format!(
+            "unknown command '{}'; the commands are run, {}, options",
+            context(ContextKind::InvalidSubcommand),
+            TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
+        ),
+        _ => first_line(error),
     }
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or("bad usage");
+    first.strip_prefix("error: ").unwrap_or(first).to_owned()
 }
 
 fn example(argument: &str) -> String {
@@ -243,7 +276,7 @@ mod tests {
             Request::Run(run) => {
                 Ok(run.given.into_iter().map(|given| (given.option.name, given.text)).collect())
             }
-            Request::Print(text) => panic!("unexpected help: {text}"),
+            other => panic!("not a job: {other:?}"),
         }
     }
 
@@ -302,7 +335,8 @@ mod tests {
             assert!(!error.contains('\n'), "{error}");
         }
         let error = read(["bench-cli", "rum"].map(OsString::from)).expect_err("refused");
-        assert_eq!(error.to_string(), "unknown command 'rum'; the commands are run and options");
+        let words = "unknown command 'rum'; the commands are run, doctor";
+        assert!(error.to_string().starts_with(words), "{error}");
     }
 
     #[test]

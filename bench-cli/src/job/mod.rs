@@ -11,6 +11,7 @@ mod memory;
 mod notes;
 mod pace;
 mod policy;
+pub(crate) mod reporting;
 mod verify;
 mod words;
 
@@ -20,6 +21,7 @@ pub(crate) use pace::{PaceSpec, RateProcess};
 pub(crate) use policy::{
     ContinueOn, ExitWhat, Schedule, Steady, SteadyLimit, SteadyTimes, SteadyValue,
 };
+pub(crate) use reporting::Reporting;
 pub(crate) use verify::{VerifyKind, VerifySpec};
 pub(crate) use words::{Eta, Format, IoEngine, LaneChoice, Rw, SyncMode};
 
@@ -35,18 +37,16 @@ use crate::workload::{Direction, Distribution, Region};
 /// The seed of every run unless the options say otherwise.
 const SEED_DEFAULT: u64 = 0x10_4111;
 
-/// The percentiles that fio reports by default.
-const PERCENTILES_DEFAULT: [f64; 17] = [
-    1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95,
-    99.99,
-];
-
 /// How this invocation reports.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RunSpec {
     pub(crate) output: Option<PathBuf>,
     pub(crate) format: Format,
     pub(crate) eta: Eta,
+    /// The time between two lines about the progress, also without a terminal.
+    pub(crate) status_interval: Option<Duration>,
+    /// When to start, as a time since 1970.
+    pub(crate) start_at: Option<Duration>,
     /// The sections to run; all if there are none.
     pub(crate) sections: Vec<String>,
     pub(crate) parse_only: bool,
@@ -135,7 +135,7 @@ pub(crate) struct JobSpec {
     pub(crate) continue_on: ContinueOn,
     /// Error numbers that do not count: of reads, writes and verifications.
     pub(crate) ignored_errors: [Vec<i32>; 3],
-    pub(crate) percentiles: Vec<f64>,
+    pub(crate) reporting: Reporting,
 }
 
 impl Default for JobSpec {
@@ -206,7 +206,7 @@ impl Default for JobSpec {
             verify: VerifySpec::default(),
             continue_on: ContinueOn::default(),
             ignored_errors: [const { Vec::new() }; 3],
-            percentiles: PERCENTILES_DEFAULT.to_vec(),
+            reporting: Reporting::default(),
         }
     }
 }

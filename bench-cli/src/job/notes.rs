@@ -31,6 +31,7 @@ impl JobSpec {
         note(ordered && self.norandommap, "--norandommap", "the offsets are sequential");
         let spread = self.distribution.iter().any(|spread| *spread != Default::default());
         note(ordered && spread, "--random_distribution", "the offsets are sequential");
+        notes.extend(self.reporting.logs.notes());
         notes
     }
 }

@@ -204,17 +204,20 @@ pub(crate) enum Format {
     Normal,
     /// fio's JSON.
     Json,
+    /// The same with the bins of every latency histogram.
+    JsonPlus,
 }
 
 impl Format {
     /// The accepted words.
-    pub(crate) const NAMES: &'static [&'static str] = &["normal", "json"];
+    pub(crate) const NAMES: &'static [&'static str] = &["normal", "json", "json+"];
 
     /// The format called `name`.
     pub(crate) fn from_name(name: &str) -> Option<Format> {
         match name {
             "normal" => Some(Format::Normal),
             "json" => Some(Format::Json),
+            "json+" => Some(Format::JsonPlus),
             _ => None,
         }
     }

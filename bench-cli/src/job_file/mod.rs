@@ -21,7 +21,7 @@ pub(crate) struct Line {
     /// Where it stands: `job.fio:12`.
     pub(crate) place: String,
     pub(crate) name: String,
-    /// What stands behind the `=`; variables and keywords are replaced by [`expand`].
+    /// What stands behind the `=`; variables and keywords are replaced by [`expand()`].
     pub(crate) value: Option<String>,
 }
 

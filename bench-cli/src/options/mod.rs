@@ -11,6 +11,7 @@ mod table;
 mod table_files;
 mod table_io;
 mod table_jobs;
+mod table_logs;
 mod table_pace;
 mod table_verify;
 pub(crate) mod value;
@@ -32,6 +33,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static OptionDef> {
         table_jobs::OPTIONS,
         table_pace::OPTIONS,
         table_verify::OPTIONS,
+        table_logs::OPTIONS,
         table::RUN_OPTIONS,
     ]
     .into_iter()
@@ -93,6 +95,8 @@ pub(crate) enum Setting {
     Percentiles(fn(&mut Settings, Vec<f64>) -> Applied),
     /// Any text but the empty one.
     Text(fn(&mut Settings, &str) -> Applied),
+    /// A name, or nothing for the job's own.
+    Name(fn(&mut Settings, &str) -> Applied),
     /// A form of its own: what the help calls it, an example, how it is read and applied.
     Form(&'static str, &'static str, fn(&mut Settings, &str) -> Applied),
 }
@@ -119,7 +123,9 @@ impl OptionDef {
             Setting::Text(_) | Setting::Form(..) if text.is_empty() => {
                 Err("the value is empty".to_owned())
             }
-            Setting::Text(set) | Setting::Form(_, _, set) => set(settings, text),
+            Setting::Text(set) | Setting::Name(set) | Setting::Form(_, _, set) => {
+                set(settings, text)
+            }
         }
     }
 
@@ -138,9 +144,13 @@ impl OptionDef {
         })
     }
 
-    /// Whether its name alone means `1`.
-    pub(crate) fn is_switch(&self) -> bool {
-        matches!(self.setting, Setting::Bool(_))
+    /// What its name alone means, where that is anything.
+    pub(crate) fn value_alone(&self) -> Option<&'static str> {
+        match self.setting {
+            Setting::Bool(_) => Some("1"),
+            Setting::Name(_) => Some(""),
+            _ => None,
+        }
     }
 
     /// A value that it takes.
@@ -152,7 +162,7 @@ impl OptionDef {
             Setting::Bool(_) => "1",
             Setting::Choice(words, _) => words[0],
             Setting::Percentiles(_) => "50:99",
-            Setting::Text(_) => "x",
+            Setting::Text(_) | Setting::Name(_) => "x",
             Setting::Form(_, example, _) => example,
         }
     }
@@ -166,7 +176,7 @@ impl OptionDef {
             Setting::Bool(_) => "0|1",
             Setting::Choice(..) => "WORD",
             Setting::Percentiles(_) => "P:P:..",
-            Setting::Text(_) => "TEXT",
+            Setting::Text(_) | Setting::Name(_) => "TEXT",
             Setting::Form(name, ..) => name,
         }
     }
@@ -293,7 +303,7 @@ mod tests {
                 Setting::Bool(_) => vec!["0".into(), "1".into()],
                 Setting::Choice(words, _) => words.iter().map(|&word| word.into()).collect(),
                 Setting::Percentiles(_) => vec!["42".into()],
-                Setting::Text(_) => vec!["x".into()],
+                Setting::Text(_) | Setting::Name(_) => vec!["x".into()],
                 Setting::Form(_, example, _) => vec![(*example).to_owned()],
             };
             let shows = candidates.iter().any(|text| {

@@ -238,15 +238,6 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         }),
         "Idle time after which that kernel thread sleeps (not in fio) [1s]",
     ),
-    job(
-        "percentile_list",
-        &[],
-        Setting::Percentiles(|s, v| {
-            s.job.percentiles = v;
-            Ok(())
-        }),
-        "Latency percentiles to report, e.g. 50:99:99.9",
-    ),
 ];
 
 /// The options of the invocation.
@@ -265,7 +256,7 @@ pub(super) static RUN_OPTIONS: &[OptionDef] = &[
             s.run.format = Format::from_name(v).ok_or("unknown")?;
             Ok(())
         }),
-        "Report for people (normal) or for programs (json) [normal]",
+        "Report for people (normal) or for programs (json, json+: with histograms) [normal]",
     ),
     run(
         "eta",
@@ -274,6 +265,22 @@ pub(super) static RUN_OPTIONS: &[OptionDef] = &[
             Ok(())
         }),
         "Progress line on stderr: always, never, or auto: on a terminal [auto]",
+    ),
+    run(
+        "status-interval",
+        Setting::Time(|s, v| {
+            s.run.status_interval = (!v.is_zero()).then_some(v);
+            Ok(())
+        }),
+        "Print a line of rates on stderr every so often, also without a terminal [never]",
+    ),
+    run(
+        "start_at",
+        Setting::Form("TIME", "@4000000000", |s, v| {
+            s.run.start_at = Some(crate::start_at::parse(v)?);
+            Ok(())
+        }),
+        "Start at this time on the clock, with many hosts: 2026-11-20T14:30:00Z, @1795191125 [now]",
     ),
     run(
         "section",

@@ -166,7 +166,9 @@ fn resolve(line: &Line, ignore_unsupported: bool) -> Result<Option<Assignment>, 
         let text = match value {
             Some(text) => job_file::expand(text)
                 .map_err(|why| Error::usage(format!("{place}: {name}: {why}")))?,
-            None if option.is_switch() => "1".to_owned(),
+            None if option.value_alone().is_some() => {
+                option.value_alone().unwrap_or_default().to_owned()
+            }
             None => {
                 let example = option.example();
                 return Err(Error::usage(format!(

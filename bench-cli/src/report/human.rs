@@ -31,7 +31,32 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
     for entry in &report.entries {
         write_entry(report, entry, out)?;
     }
-    report.groups().into_iter().try_for_each(|group| write_group(report, group, out))
+    report.groups().into_iter().try_for_each(|group| write_group(report, group, out))?;
+    write_disks(report, out)
+}
+
+fn write_disks(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    if report.disks.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nDisk stats (read/write):")?;
+    for disk in &report.disks {
+        let (read, write) = (&disk.read, &disk.write);
+        writeln!(
+            out,
+            "  {}: ios={}/{}, merge={}/{}, ticks={}/{}, in_queue={}, util={:3.2}%",
+            disk.name,
+            read.io_count,
+            write.io_count,
+            read.merge_count,
+            write.merge_count,
+            read.busy_ms,
+            write.busy_ms,
+            disk.queue_ms,
+            disk.busy_percent()
+        )?;
+    }
+    Ok(())
 }
 
 fn write_header(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -86,7 +111,12 @@ fn write_entry(report: &Report<'_>, entry: &Entry<'_>, out: &mut impl Write) -> 
     if job.sync.io_count > 0 {
         writeln!(out, "  fsync/fdatasync/sync_file_range:")?;
         write_latency("sync", &job.sync.latency_ns, out)?;
-        write_percentiles("sync", &job.sync.latency_ns, &entry.spec.percentiles, out)?;
+        write_percentiles(
+            "sync",
+            &job.sync.latency_ns,
+            &entry.spec.reporting.percentiles.list,
+            out,
+        )?;
     }
     write_machine(job, out)?;
     write_findings(job, out)
@@ -137,10 +167,19 @@ fn write_direction(
     )?;
     write_latency("clat", &direction.latency_ns, out)?;
     write_latency(" lat", direction.total_latency_ns(), out)?;
-    write_percentiles("clat", &direction.latency_ns, &spec.percentiles, out)?;
-    if let Some(since_intended_ns) = &direction.since_intended_ns {
+    if spec.reporting.percentiles.clat {
+        write_percentiles("clat", &direction.latency_ns, &spec.reporting.percentiles.list, out)?;
+    }
+    if direction.since_intended_ns.is_some() {
         writeln!(out, "    lat counts from the intended start of each request")?;
-        write_percentiles("lat", since_intended_ns, &spec.percentiles, out)?;
+    }
+    if spec.reporting.percentiles.lat || direction.since_intended_ns.is_some() {
+        write_percentiles(
+            "lat",
+            direction.total_latency_ns(),
+            &spec.reporting.percentiles.list,
+            out,
+        )?;
     }
     if direction.bw_kib.count == 0 {
         return Ok(());
@@ -254,10 +293,11 @@ fn write_machine(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "  iomill       : {}, enters={} ({:.3} per I/O), cpu={user_ns}+{system_ns} ns per I/O \
-         (user+system)",
+         (user+system), of it measuring={:.1} ns",
         job.engine_lines.join(", "),
         job.enter_count,
-        enters_per_io(job)
+        enters_per_io(job),
+        job.overhead.total_ns() as f64 / job.io_count().max(1) as f64
     )
 }
 

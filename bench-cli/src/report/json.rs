@@ -1,23 +1,25 @@
 //! The report for programs: fio's JSON, and our own values under the key `iomill`.
 //!
-//! Owns the names and the nesting of keys. Values that are not measured are left out, but for the
-//! zeros of `slat_ns` and of directions without requests, which readers of fio's JSON expect.
-//! Called by `report`.
+//! Owns the names and the nesting of fio's keys; ours are `iomill`'s. Values that are not measured
+//! are left out, but for the zeros of `slat_ns` and of directions without requests, which readers
+//! of fio's JSON expect. Called by `report`.
 
 use std::io::{self, Write};
 
 use hdrhistogram::Histogram;
 use serde::{Serialize, Serializer};
 
+use super::iomill::Iomill;
 use super::latency::{LABELS, Ranges};
-use super::{Entry, Report, VERSION, cpu_ns_per_io, cpu_percent, enters_per_io, timestamp_ms};
-use crate::stats::{Direction, JobStats, SteadyState, millis};
+use super::{Entry, Report, VERSION, cpu_percent, timestamp_ms};
+use crate::disk::DiskUse;
+use crate::stats::{self, Direction, JobStats, SteadyState, millis};
 
 const LEVELS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
 const BATCHES: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
 
 /// Writes the report and a final newline.
-pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(report: &Report<'_>, out: &mut impl Write, bins: Bins) -> io::Result<()> {
     let finished_ms = timestamp_ms(report.finished);
     let document = Document {
         version: VERSION,
@@ -25,15 +27,23 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
         timestamp_ms: finished_ms,
         time: report.finished_text(),
         global_options: Keyed(report.global_options.to_vec()),
-        jobs: report.entries.iter().map(|entry| job(report, entry)).collect(),
+        jobs: report.entries.iter().map(|entry| job(report, entry, bins)).collect(),
+        disk_util: report.disks.iter().map(DiskUtil::of).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
 
+/// Whether latency histograms are listed bin by bin: fio's `json+`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bins {
+    Hidden,
+    Shown,
+}
+
 /// A JSON object whose keys keep their order.
 #[derive(Debug)]
-struct Keyed<V>(Vec<(String, V)>);
+pub(super) struct Keyed<V>(pub(super) Vec<(String, V)>);
 
 impl<V: Serialize> Serialize for Keyed<V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -58,6 +68,7 @@ struct Document {
     #[serde(rename = "global options")]
     global_options: Keyed<String>,
     jobs: Vec<Job>,
+    disk_util: Vec<DiskUtil>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +97,10 @@ struct Job {
     latency_ns: Keyed<f64>,
     latency_us: Keyed<f64>,
     latency_ms: Keyed<f64>,
+    latency_depth: u32,
+    latency_target: u64,
+    latency_percentile: f64,
+    latency_window: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     total_err: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,40 +174,63 @@ struct Latency {
     count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     percentile: Option<Keyed<u64>>,
-}
-
-/// What fio has no key for.
-#[derive(Serialize)]
-struct Iomill {
-    engine: Vec<String>,
-    enters: u64,
-    enters_per_io: f64,
-    batches: u64,
-    retries: u64,
-    cpu_user_ns_per_io: u64,
-    cpu_system_ns_per_io: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verify: Option<Verify>,
+    bins: Option<Keyed<u64>>,
 }
 
-/// What a verification found.
 #[derive(Serialize)]
-struct Verify {
-    checked: u64,
-    damaged: u64,
-    damages: Vec<String>,
+struct DiskUtil {
+    name: String,
+    read_ios: u64,
+    write_ios: u64,
+    read_merges: u64,
+    write_merges: u64,
+    read_ticks: u64,
+    write_ticks: u64,
+    in_queue: u64,
+    util: f64,
 }
 
-fn job(report: &Report<'_>, entry: &Entry<'_>) -> Job {
+impl DiskUtil {
+    fn of(disk: &DiskUse) -> DiskUtil {
+        DiskUtil {
+            name: disk.name.clone(),
+            read_ios: disk.read.io_count,
+            write_ios: disk.write.io_count,
+            read_merges: disk.read.merge_count,
+            write_merges: disk.write.merge_count,
+            read_ticks: disk.read.busy_ms,
+            write_ticks: disk.write.busy_ms,
+            in_queue: disk.queue_ms,
+            util: disk.busy_percent(),
+        }
+    }
+}
+
+/// Which parts of a latency are listed.
+#[derive(Clone, Copy)]
+struct Detail<'a> {
+    percentiles: Option<&'a [f64]>,
+    bins: Bins,
+}
+
+const PLAIN: Detail<'static> = Detail { percentiles: None, bins: Bins::Hidden };
+
+fn job(report: &Report<'_>, entry: &Entry<'_>, bins: Bins) -> Job {
     let Entry { spec, stats, .. } = entry;
     let (usr_cpu, sys_cpu) = cpu_percent(stats);
     let ranges =
         Ranges::of(&[&stats.read.latency_ns, &stats.write.latency_ns, &stats.trim.latency_ns]);
-    let percentiles = &spec.percentiles;
+    // fio lists bins only where it lists percentiles.
+    let detail = |wanted: bool| match wanted {
+        true => Detail { percentiles: Some(&spec.reporting.percentiles.list), bins },
+        false => PLAIN,
+    };
     let io_of = |of: fn(&JobStats) -> &Direction| {
-        io(of(stats), report.group_bw_bytes(entry.group, of), percentiles)
+        // Without a rate `lat` is `clat`, and its percentiles would say nothing new unless asked.
+        let lat = spec.reporting.percentiles.lat || of(stats).since_intended_ns.is_some();
+        let details = [detail(spec.reporting.percentiles.clat), detail(lat)];
+        io(of(stats), report.group_bw_bytes(entry.group, of), details)
     };
     Job {
         jobname: spec.name.clone(),
@@ -207,7 +245,7 @@ fn job(report: &Report<'_>, entry: &Entry<'_>) -> Job {
         trim: io_of(|stats| &stats.trim),
         sync: SyncIo {
             total_ios: stats.sync.io_count,
-            lat_ns: latency(&stats.sync.latency_ns, Some(percentiles)),
+            lat_ns: latency(&stats.sync.latency_ns, detail(true)),
         },
         job_runtime: millis(stats.job_runtime),
         usr_cpu,
@@ -221,11 +259,16 @@ fn job(report: &Report<'_>, entry: &Entry<'_>) -> Job {
         latency_ns: Keyed::of(&LABELS, &ranges.ns),
         latency_us: Keyed::of(&LABELS, &ranges.us),
         latency_ms: Keyed::of(&LABELS, &ranges.ms),
+        // What fio writes for a job without `latency_target`.
+        latency_depth: spec.iodepth,
+        latency_target: 0,
+        latency_percentile: 100.0,
+        latency_window: 0,
         total_err: (stats.error_count > 0).then_some(stats.error_count),
         first_error: (stats.error_count > 0).then_some(stats.first_errno),
         desc: spec.description.clone(),
         steadystate: stats.steady.as_ref().map(steady_state),
-        iomill: iomill(stats),
+        iomill: Iomill::of(stats),
     }
 }
 
@@ -247,15 +290,13 @@ fn steady_state(steady: &SteadyState) -> Steady {
     }
 }
 
-fn io(direction: &Direction, group_bw_bytes: u64, percentiles: &[f64]) -> Io {
+fn io(direction: &Direction, group_bw_bytes: u64, [clat, lat]: [Detail<'_>; 2]) -> Io {
     let (bw, iops) = (&direction.bw_kib, &direction.iops);
     let bw_bytes = direction.bw_bytes();
-    let latency_of = |histogram, percentiles| match direction.io_count {
+    let latency_of = |histogram, detail| match direction.io_count {
         0 => no_latency(),
-        _ => latency(histogram, percentiles),
+        _ => latency(histogram, detail),
     };
-    // Without a rate `lat` is `clat`, and its percentiles would say nothing new.
-    let total_percentiles = direction.since_intended_ns.as_ref().map(|_| percentiles);
     let share = 100.0 * bw.mean * 1024.0 / group_bw_bytes.max(1) as f64;
     Io {
         io_bytes: direction.bytes,
@@ -268,8 +309,8 @@ fn io(direction: &Direction, group_bw_bytes: u64, percentiles: &[f64]) -> Io {
         short_ios: direction.short_count,
         drop_ios: 0,
         slat_ns: no_latency(),
-        clat_ns: latency_of(&direction.latency_ns, Some(percentiles)),
-        lat_ns: latency_of(direction.total_latency_ns(), total_percentiles),
+        clat_ns: latency_of(&direction.latency_ns, clat),
+        lat_ns: latency_of(direction.total_latency_ns(), lat),
         bw_min: bw.min,
         bw_max: bw.max,
         bw_agg: share.min(100.0),
@@ -284,15 +325,19 @@ fn io(direction: &Direction, group_bw_bytes: u64, percentiles: &[f64]) -> Io {
     }
 }
 
-fn latency(histogram: &Histogram<u64>, percentiles: Option<&[f64]>) -> Latency {
+fn latency(histogram: &Histogram<u64>, detail: Detail<'_>) -> Latency {
     if histogram.is_empty() {
         return no_latency();
     }
-    let percentile = percentiles.map(|list| {
+    let percentile = detail.percentiles.map(|list| {
         // fio's keys are C's "%f": six decimals.
         let pair =
             |percent: &f64| (format!("{percent:.6}"), histogram.value_at_percentile(*percent));
         Keyed(list.iter().map(pair).collect())
+    });
+    let bins = (detail.bins == Bins::Shown).then(|| {
+        let bins = stats::Bins::of(histogram);
+        Keyed(bins.values().map(|(value, count)| (value.to_string(), count)).collect())
     });
     Latency {
         min: histogram.min(),
@@ -301,28 +346,10 @@ fn latency(histogram: &Histogram<u64>, percentiles: Option<&[f64]>) -> Latency {
         stddev: histogram.stdev(),
         count: histogram.len(),
         percentile,
+        bins,
     }
 }
 
 fn no_latency() -> Latency {
-    Latency { min: 0, max: 0, mean: 0.0, stddev: 0.0, count: 0, percentile: None }
-}
-
-fn iomill(entry: &JobStats) -> Iomill {
-    let (cpu_user_ns_per_io, cpu_system_ns_per_io) = cpu_ns_per_io(entry);
-    Iomill {
-        engine: entry.engine_lines.clone(),
-        enters: entry.enter_count,
-        enters_per_io: enters_per_io(entry),
-        batches: entry.batch_count,
-        retries: entry.retry_count,
-        cpu_user_ns_per_io,
-        cpu_system_ns_per_io,
-        error_message: entry.failure.as_ref().map(|failure| failure.message.clone()),
-        verify: entry.verified.as_ref().map(|verified| Verify {
-            checked: verified.checked_count,
-            damaged: verified.damaged_count,
-            damages: verified.damaged.clone(),
-        }),
-    }
+    Latency { min: 0, max: 0, mean: 0.0, stddev: 0.0, count: 0, percentile: None, bins: None }
 }

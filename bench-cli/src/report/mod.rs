@@ -9,6 +9,7 @@
 //! helper threads (the pool of the `threads` engine, the kernel's io_uring workers).
 
 mod human;
+mod iomill;
 mod json;
 mod latency;
 mod output;
@@ -19,10 +20,12 @@ pub(crate) use output::Output;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use crate::disk::DiskUse;
 use crate::job::{Format, JobSpec};
 use crate::plan::Plan;
 use crate::runner::JobResult;
 use crate::stats::{Direction, JobStats};
+use json::Bins;
 
 /// What stands where fio writes its version.
 const VERSION: &str = concat!("bench-cli-", env!("CARGO_PKG_VERSION"));
@@ -36,6 +39,7 @@ pub(crate) struct Report<'a> {
     headers: Vec<Header<'a>>,
     entries: Vec<Entry<'a>>,
     finished: SystemTime,
+    disks: Vec<DiskUse>,
 }
 
 /// One section that ran.
@@ -103,7 +107,14 @@ impl<'a> Report<'a> {
             headers: headers.collect(),
             entries: entries.collect(),
             finished: SystemTime::now(),
+            disks: Vec::new(),
         }
+    }
+
+    /// Adds what the disks below the jobs' files did meanwhile.
+    pub(crate) fn with_disks(mut self, disks: Vec<DiskUse>) -> Report<'a> {
+        self.disks = disks;
+        self
     }
 
     /// The groups that have entries, in their order.
@@ -127,7 +138,8 @@ impl<'a> Report<'a> {
     pub(crate) fn write(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
         match format {
             Format::Normal => human::write(self, out),
-            Format::Json => json::write(self, out),
+            Format::Json => json::write(self, out, Bins::Hidden),
+            Format::JsonPlus => json::write(self, out, Bins::Shown),
         }
     }
 

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::*;
 use crate::cpu::CpuUse;
-use crate::job::RunSpec;
+use crate::disk::DiskUse;
+use crate::job::reporting::PercentileSpec;
+use crate::job::{Reporting, RunSpec, Rw};
 use crate::plan::PlannedJob;
-use crate::stats::{DepthMap, Direction, Failure, Samples};
+use crate::stats::{DepthMap, Direction, Failure, Overhead, Samples, Series};
 
 fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
     let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("bounds");
@@ -48,6 +50,8 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
         enter_count: 50,
         batch_count: 50,
         retry_count: 0,
+        series: Series::default(),
+        overhead: Overhead::default(),
         engine_lines: vec!["backend: x".to_owned()],
         failure: None,
         error_count: 0,
@@ -63,6 +67,14 @@ fn read_job() -> JobStats {
 
 fn text(spec: &JobSpec, jobs: Vec<JobStats>, format: Format) -> String {
     let options = vec![("rw".to_owned(), "read".to_owned()), ("bs".to_owned(), "4k".to_owned())];
+    let plan = plan(spec, options);
+    let report = Report::new(&plan, results(jobs));
+    let mut text = Vec::new();
+    report.write(format, &mut text).expect("written to memory");
+    String::from_utf8(text).expect("UTF-8")
+}
+
+fn plan(spec: &JobSpec, options: Vec<(String, String)>) -> Plan {
     let planned = (0..spec.numjobs).map(|copy| PlannedJob {
         spec: spec.clone(),
         copy,
@@ -70,14 +82,12 @@ fn text(spec: &JobSpec, jobs: Vec<JobStats>, format: Format) -> String {
         stage: 0,
         options: options.clone(),
     });
-    let plan =
-        Plan { run: RunSpec::default(), jobs: planned.collect(), global_options: Vec::new() };
-    let results = jobs.into_iter().enumerate();
-    let results = results.map(|(job, stats)| JobResult { job, started: UNIX_EPOCH, stats });
-    let report = Report::new(&plan, results.collect());
-    let mut text = Vec::new();
-    report.write(format, &mut text).expect("written to memory");
-    String::from_utf8(text).expect("UTF-8")
+    Plan { run: RunSpec::default(), jobs: planned.collect(), global_options: Vec::new() }
+}
+
+fn results(jobs: Vec<JobStats>) -> Vec<JobResult> {
+    let numbered = jobs.into_iter().enumerate();
+    numbered.map(|(job, stats)| JobResult { job, started: UNIX_EPOCH, stats }).collect()
 }
 
 fn json(spec: &JobSpec, jobs: Vec<JobStats>) -> Value {
@@ -187,4 +197,44 @@ fn failures_show_in_both_layouts() {
     let document = json(&spec, vec![stats]);
     assert_eq!(document["jobs"][0]["error"], 28);
     assert_eq!(document["jobs"][0]["iomill"]["error_message"], "write x: no space");
+}
+
+/// What a run of two jobs with reads, writes, syncs and a disk looks like, to the last blank.
+#[test]
+fn the_whole_text_is_the_one_that_was_looked_at() {
+    let spec = JobSpec {
+        name: "golden".to_owned(),
+        rw: Rw::from_name("randrw").expect("known"),
+        numjobs: 2,
+        reporting: Reporting {
+            percentiles: PercentileSpec {
+                list: vec![50.0, 90.0, 99.0, 99.9, 99.99],
+                lat: true,
+                ..PercentileSpec::default()
+            },
+            ..Reporting::default()
+        },
+        ..JobSpec::default()
+    };
+    let mut first = job(
+        direction(400, &[4_000, 150_000]),
+        direction(100_000, &[9_000, 11_000, 2_500_000]),
+        direction(2, &[500_000]),
+    );
+    for rate in [780, 820] {
+        first.read.bw_kib.push(rate);
+        first.read.iops.push(rate / 4);
+    }
+    let mut second = job(direction(40, &[58, 2_375_680]), direction(0, &[]), direction(0, &[]));
+    second.failure = Some(Failure { errno: 5, message: "read x: input/output error".into() });
+    let plan = plan(&spec, Vec::new());
+    let report = Report::new(&plan, results(vec![first, second]))
+        .with_disks(vec![DiskUse::of_counts("vda", [440, 100_000], 1500)]);
+    let mut text = Vec::new();
+    report.write(Format::Normal, &mut text).expect("written to memory");
+    let text = String::from_utf8(text)
+        .expect("UTF-8")
+        .replace(&format!("pid={}: {}", std::process::id(), report.finished_text()), "pid=1: TIME")
+        .replace(VERSION, "bench-cli-VERSION");
+    assert_eq!(text, include_str!("golden/two_jobs.txt"), "it reads now:\n{text}");
 }

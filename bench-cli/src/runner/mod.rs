@@ -11,13 +11,15 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cpu::CpuUse;
+use crate::disk::{DiskUse, Watch};
 use crate::error::Error;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Ending, Interrupt};
 use crate::job::{JobSpec, RunSpec};
-use crate::job_thread::{Ending, JobThread};
+use crate::job_thread::{JobThread, Place};
 use crate::notice;
 use crate::plan::{Plan, PlannedJob};
 use crate::progress::{self, JobProgress, Outlook};
+use crate::start_at;
 use crate::stats::JobStats;
 use crate::target::{self, CreatedFiles, Target};
 use crate::workload::Random;
@@ -35,6 +37,14 @@ pub(crate) struct JobResult {
     pub(crate) stats: JobStats,
 }
 
+/// What a run leaves to the report.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) results: Vec<JobResult>,
+    /// What the disks below the jobs' files did meanwhile.
+    pub(crate) disks: Vec<DiskUse>,
+}
+
 /// Runs the jobs of a plan, in their order; what did not run is not among the results.
 ///
 /// # Errors
@@ -45,7 +55,7 @@ pub(crate) fn run(
     plan: &Plan,
     created: &CreatedFiles,
     interrupt: &Interrupt,
-) -> Result<Vec<JobResult>, Error> {
+) -> Result<Outcome, Error> {
     let mut targets = Vec::with_capacity(plan.jobs.len());
     for job in &plan.jobs {
         let files = match job.spec.files.create_on_open {
@@ -57,7 +67,12 @@ pub(crate) fn run(
     let schedule = Schedule::new(plan);
     let progress: Vec<JobProgress> = plan.jobs.iter().map(|_| JobProgress::default()).collect();
     let run = Run { plan, created, interrupt, schedule: &schedule, progress: &progress };
-    run.with_progress(&plan.run, &targets, || run.stages(&mut targets.clone()))
+    if let Some(start_at) = plan.run.start_at {
+        start_at::wait(start_at, interrupt)?;
+    }
+    let watch = Watch::begin(targets.iter().flatten().map(|target| target.path.as_path()));
+    let results = run.with_progress(&plan.run, &targets, || run.stages(&mut targets.clone()))?;
+    Ok(Outcome { results, disks: watch.end() })
 }
 
 /// Makes the files of a job ready.
@@ -94,9 +109,9 @@ impl Run<'_> {
     ) -> T {
         thread::scope(|scope| {
             let (running, done) = mpsc::channel();
-            if progress::is_wanted(run.eta) {
+            if let Some(style) = progress::style(run) {
                 let (progress, outlook) = (self.progress, outlook(self.plan, targets));
-                scope.spawn(move || progress::show(&outlook, progress, &done));
+                scope.spawn(move || progress::show(&outlook, style, progress, &done));
             }
             let result = work();
             // The progress line goes when its channel closes.
@@ -163,7 +178,8 @@ impl Run<'_> {
         let pinned = pin(spec, planned.copy);
         let job = pinned.and_then(|()| {
             let (progress, flow) = (&self.progress[number], self.schedule.flow_of(number));
-            JobThread::new(spec, targets, seed(spec, number), progress, ending, flow)
+            let place = Place { number, seed: seed(spec, number) };
+            JobThread::new(spec, targets, place, progress, ending, flow)
         });
         let Some(job) = start.wait(job)? else { return Ok(None) };
         if number == 0 {

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::flow::{FlowGroup, FlowShare};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Ending, Interrupt};
 use crate::job::ExitWhat;
-use crate::job_thread::Ending;
+
 use crate::plan::Plan;
 
 /// The longest wait without a look at who wants to end the job.

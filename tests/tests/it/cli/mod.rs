@@ -6,9 +6,13 @@
 mod corpus;
 mod denied;
 mod files;
+mod fio_keys;
+mod fio_plot;
 mod jobs;
+mod logs;
 mod program;
 mod refusals;
 mod report;
+mod tools;
 mod verify;
 mod workload;

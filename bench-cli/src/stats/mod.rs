@@ -3,6 +3,12 @@
 //! Owns the numbers between the run and the report, and fio's rules for adding jobs up. It
 //! measures and prints nothing. Filled in by `job_thread`, read by `report`.
 
+mod bins;
+mod series;
+
+pub(crate) use bins::{BIN_COUNT, Bins, index_of};
+pub(crate) use series::{Interval, Series, Tally};
+
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -145,6 +151,39 @@ impl DepthMap {
     }
 }
 
+/// Sizes of batches and depths at which requests were issued.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    pub(crate) level: DepthMap,
+    pub(crate) submit: DepthMap,
+    pub(crate) complete: DepthMap,
+}
+
+/// What the measuring itself took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Overhead {
+    /// How often the loop read the clock, the engine's own two reads per tick among them.
+    pub(crate) clock_read_count: u64,
+    /// What one reading of the clock costs here.
+    pub(crate) clock_read_ns: u64,
+    /// The time that went into samples, series and logs.
+    pub(crate) sampling: Duration,
+}
+
+impl Overhead {
+    /// All of it. Units: nanoseconds.
+    pub(crate) fn total_ns(&self) -> u64 {
+        let sampling_ns = u64::try_from(self.sampling.as_nanos()).unwrap_or(u64::MAX);
+        self.clock_read_count.saturating_mul(self.clock_read_ns).saturating_add(sampling_ns)
+    }
+
+    fn add(&mut self, other: &Overhead) {
+        self.clock_read_count += other.clock_read_count;
+        self.clock_read_ns = self.clock_read_ns.max(other.clock_read_ns);
+        self.sampling += other.sampling;
+    }
+}
+
 /// An error that ended a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -175,6 +214,10 @@ pub(crate) struct JobStats {
     pub(crate) enter_count: u64,
     pub(crate) batch_count: u64,
     pub(crate) retry_count: u64,
+    /// What was done in each interval.
+    pub(crate) series: Series,
+    /// What the measuring itself took.
+    pub(crate) overhead: Overhead,
     /// How the engine ran: one line per fact.
     pub(crate) engine_lines: Vec<String>,
     pub(crate) failure: Option<Failure>,
@@ -248,6 +291,8 @@ impl JobStats {
         self.enter_count += other.enter_count;
         self.batch_count += other.batch_count;
         self.retry_count += other.retry_count;
+        self.series.add(&other.series);
+        self.overhead.add(&other.overhead);
         for line in &other.engine_lines {
             if !self.engine_lines.contains(line) {
                 self.engine_lines.push(line.clone());
