@@ -48,6 +48,19 @@ pub enum ErrorKind {
     Other,
 }
 
+/// Whether a request that ended with an error had run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ran {
+    /// It had not: neither the file nor the buffer was touched. It can be submitted again as if it
+    /// had never been.
+    No,
+    /// It had begun, and was stopped or failed on the way: of a transfer,
+    /// [`Error::transferred_bytes`] are done, and nothing is known of the rest.
+    Begun,
+    /// It is not known: the engine ended, or the backend failed, while the kernel still had it.
+    Unknown,
+}
+
 /// An error: what was done, to which file, at which offset, which errno, and what to do.
 ///
 /// Its `Display` is one line.
@@ -63,6 +76,7 @@ struct Detail {
     offset: Option<u64>,
     errno: Option<i32>,
     transferred_bytes: u32,
+    ran: Ran,
     explanation: Cow<'static, str>,
 }
 
@@ -93,6 +107,11 @@ impl Error {
         self.detail.as_ref().map_or(0, |detail| detail.transferred_bytes)
     }
 
+    /// Whether the request had run before it failed, was cancelled or met its deadline.
+    pub fn ran(&self) -> Ran {
+        self.detail.as_ref().map_or(Ran::No, |detail| detail.ran)
+    }
+
     /// An answer without details: `Full` or `Closing`.
     pub(crate) fn answer(kind: ErrorKind) -> Self {
         Self { kind, detail: None }
@@ -121,7 +140,13 @@ impl Error {
         explanation: Cow<'static, str>,
     ) -> Self {
         let (path, offset, transferred_bytes) = (None, None, 0);
-        let detail = Detail { operation, path, offset, errno, transferred_bytes, explanation };
+        // Whoever refuses has not asked the kernel; an errno is the kernel's answer.
+        let ran = match (kind, errno) {
+            (ErrorKind::Backend, _) => Ran::Unknown,
+            (_, None) => Ran::No,
+            (_, Some(_)) => Ran::Begun,
+        };
+        let detail = Detail { operation, path, offset, errno, transferred_bytes, ran, explanation };
         Self { kind, detail: Some(Box::new(detail)) }
     }
 
@@ -154,6 +179,14 @@ impl Error {
     pub(crate) fn with_transferred(mut self, transferred_bytes: u32) -> Self {
         if let Some(detail) = &mut self.detail {
             detail.transferred_bytes = transferred_bytes;
+        }
+        self
+    }
+
+    /// The same error with what is known of the request's run.
+    pub(crate) fn with_ran(mut self, ran: Ran) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.ran = ran;
         }
         self
     }

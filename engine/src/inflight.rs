@@ -67,6 +67,8 @@ pub(crate) struct Slot {
     pub(crate) block_len_bytes: u32,
     /// Whether the backend has it, rather than the queue.
     pub(crate) with_backend: bool,
+    /// Whether the backend has had it at least once.
+    pub(crate) was_with_backend: bool,
     /// Why it is to be given up, if it is.
     pub(crate) given_up: Option<GivenUp>,
     /// How often in a row the kernel said EINTR or EAGAIN.
@@ -115,6 +117,7 @@ impl InFlight {
             done_bytes: 0,
             block_len_bytes: 1,
             with_backend: false,
+            was_with_backend: false,
             given_up: None,
             retries: 0,
             staged_ns: 0,
@@ -155,6 +158,7 @@ impl InFlight {
         slot.done_bytes = 0;
         slot.block_len_bytes = block_len_bytes;
         slot.with_backend = false;
+        slot.was_with_backend = false;
         slot.given_up = None;
         slot.retries = 0;
         slot.staged_ns = 0;

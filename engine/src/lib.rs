@@ -66,7 +66,7 @@ pub use config::{
     FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
 };
 pub use engine::{Engine, Tick};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Ran};
 pub use file::{DirectAlignment, File, OpenOptions};
 pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
 pub use inflight::OpId;

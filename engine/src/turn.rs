@@ -14,7 +14,7 @@ use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId};
 use crate::intake::Panic;
-use crate::settle::{Settled, give_up, settle};
+use crate::settle::{Settled, give_up, ran_before, settle};
 use std::time::Duration;
 
 impl Engine {
@@ -99,7 +99,7 @@ impl Engine {
                 self.intake.queue.push_back(id);
                 continue;
             }
-            let settled = give_up(slot, &mut self.intake.metrics);
+            let settled = give_up(slot, ran_before(slot), &mut self.intake.metrics);
             self.finish(id, settled, turn);
         }
     }
@@ -124,7 +124,9 @@ impl Engine {
         let taken = unsafe { self.backend.stage(&self.batch) };
         self.batch.clear();
         for id in self.intake.queue.drain(..taken) {
-            self.intake.inflight.slot(id).with_backend = true;
+            let slot = self.intake.inflight.slot(id);
+            slot.with_backend = true;
+            slot.was_with_backend = true;
         }
         // Not more than the window's room, which is a `u32`.
         let taken = u32::try_from(taken).unwrap_or(u32::MAX);
