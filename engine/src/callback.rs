@@ -169,6 +169,16 @@ where
 pub(crate) struct Order {
     parcel: Parcel,
     describe: Describe,
+    pub(crate) tag: Tag,
+}
+
+/// What the queue knows of an order. Times are the queue's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tag {
+    /// Its number in the queue, by which it can be cancelled.
+    pub(crate) ticket: u64,
+    /// When it is given up; `u64::MAX` for never.
+    pub(crate) deadline_ns: u64,
 }
 
 // SAFETY: `push` alone makes an order, of an operation and a callback that are both `Send`.
@@ -183,17 +193,25 @@ pub(crate) type Orders = ArrayQueue<Option<Order>>;
 /// The storage must hold a pair of the types that the function was made for.
 type Describe = unsafe fn(*mut [u64; STORAGE_WORDS], Surroundings<'_>) -> Result<Described, Error>;
 
+impl Tag {
+    /// Whether it has a deadline.
+    #[inline]
+    pub(crate) fn is_timed(self) -> bool {
+        self.deadline_ns < u64::MAX
+    }
+}
+
 impl Order {
     /// Packs a request and pushes it; a full queue gives both parts back.
     #[inline]
-    pub(crate) fn push<O, F>(orders: &Orders, op: O, on_complete: F) -> Result<(), (O, F)>
+    pub(crate) fn push<O, F>(orders: &Orders, tag: Tag, op: O, on_complete: F) -> Result<(), (O, F)>
     where
         O: Operation + Send,
         F: FnOnce(Completion<O>, &mut Context<'_>) + Send + 'static,
     {
         let mut parcel = Parcel::empty();
         parcel.pack(op, on_complete);
-        let Err(order) = orders.push(Some(Self { parcel, describe: describe::<O, F> })) else {
+        let Err(order) = orders.push(Some(Self { parcel, describe: describe::<O, F>, tag })) else {
             return Ok(());
         };
         let Some(Self { mut parcel, .. }) = order else {

@@ -43,6 +43,10 @@ pub const BUFFER_LEN_MAX_BYTES: u32 = 1 << 30;
 pub const QUEUE_MAX: u32 = 65_536;
 /// The last CPU that can be named.
 const PIN_MAX: u32 = 1023;
+/// The longest time of busy polling.
+const BUSY_POLL_MAX: Duration = Duration::from_secs(1);
+/// What an error of the configuration says was being done.
+const CONFIGURE: &str = "configure the engine";
 /// Most slots for registered files.
 pub const FIXED_FILES_MAX: u32 = 32_768;
 
@@ -60,6 +64,7 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `sqpoll` | none | |
 /// | `queue` ([`spawn`](Config::spawn) only) | 256 | 1 to 65,536 |
 /// | `pin` ([`spawn`](Config::spawn) only) | none | 0 to 1,023 |
+/// | `busy_poll` ([`spawn`](Config::spawn) only) | 0 | 0 to 1 second |
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) backend: BackendChoice,
@@ -72,6 +77,7 @@ pub struct Config {
     pub(crate) sqpoll: Option<SqPoll>,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
+    pub(crate) busy_poll: Duration,
 }
 
 impl Default for Config {
@@ -87,6 +93,7 @@ impl Default for Config {
             sqpoll: None,
             queue: 256,
             pin: None,
+            busy_poll: Duration::ZERO,
         }
     }
 }
@@ -172,6 +179,15 @@ impl Config {
         self
     }
 
+    /// How long an engine that others feed looks for work before it sleeps. It costs a whole CPU
+    /// for so long after each request, and spares those that come meanwhile the wake-up of a
+    /// sleeping thread. With 0 it sleeps at once.
+    #[must_use]
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.busy_poll = time;
+        self
+    }
+
     /// Checks the settings and starts an engine on this thread.
     ///
     /// # Errors
@@ -203,6 +219,10 @@ impl Config {
         in_range("length of buffers", len_bytes, 1, BUFFER_LEN_MAX_BYTES)?;
         in_range("queue", self.queue, 1, QUEUE_MAX)?;
         in_range("CPU to pin to", self.pin.unwrap_or(0), 0, PIN_MAX)?;
+        if self.busy_poll > BUSY_POLL_MAX {
+            let why = format!("the time of busy polling is {:?}: choose 0 to 1 s", self.busy_poll);
+            return Err(Error::refused(ErrorKind::InvalidConfig, CONFIGURE, why));
+        }
         in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)
     }
 }
@@ -212,7 +232,7 @@ fn in_range(setting: &str, value: u32, min: u32, max: u32) -> Result<(), Error> 
         return Ok(());
     }
     let why = format!("the {setting} is {value}: choose {min} to {max}");
-    Err(Error::refused(ErrorKind::InvalidConfig, "configure the engine", why))
+    Err(Error::refused(ErrorKind::InvalidConfig, CONFIGURE, why))
 }
 
 #[cfg(test)]

@@ -68,7 +68,9 @@ pub use config::{
 pub use engine::{Engine, Tick};
 pub use error::{Error, ErrorKind, Ran};
 pub use file::{DirectAlignment, File, OpenOptions};
-pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
+pub use handle::{
+    Answer, Handle, HandleCounters, OpFuture, Owner, Runner, Stopper, Ticket, Unfinished,
+};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
 pub use metadata::{AtomicLimits, FileKind, Metadata};

@@ -127,9 +127,7 @@ pub(crate) fn given_up(why: GivenUp, operation: &'static str, ran: Ran) -> Error
         (GivenUp::DeadlineExceeded, _) => {
             (ErrorKind::DeadlineExceeded, "its deadline passed before it was done: it was stopped")
         }
-        (GivenUp::Cancelled, Ran::No) => {
-            (ErrorKind::Cancelled, "it was cancelled before it began")
-        }
+        (GivenUp::Cancelled, Ran::No) => (ErrorKind::Cancelled, "it was cancelled before it began"),
         (GivenUp::Cancelled, _) => {
             (ErrorKind::Cancelled, "it was cancelled before it was done: it was stopped")
         }

@@ -1,31 +1,49 @@
 //! How a request from another thread gets into the engine. Extends `intake::Intake`; called by
-//! `owner`.
+//! `keeper`.
 
 use crate::callback::Order;
-use crate::error::{Error, ErrorKind};
-use crate::inflight::OpId;
+use crate::error::{Error, ErrorKind, Ran};
+use crate::inflight::{GivenUp, OpId};
 use crate::intake::{Intake, Panic};
 use crate::op::Surroundings;
+use crate::settle::given_up;
 
 impl Intake {
-    /// Takes a request in. One that cannot be done is called back at once: its caller is not there
-    /// to get it back. A panic of that callback comes back as its payload.
+    /// Takes a request in, with the time it has left if that is bounded; answers its name. One that
+    /// cannot be done is called back at once: its caller is not there to get it back. A panic of
+    /// that callback comes back as its payload.
     ///
     /// # Panics
     /// If the table is full.
     #[inline]
-    pub(super) fn admit(&mut self, mut order: Order) -> Result<(), Panic> {
+    pub(super) fn admit(
+        &mut self,
+        mut order: Order,
+        left_ns: Option<u64>,
+    ) -> Result<Option<OpId>, Panic> {
+        if left_ns == Some(0) {
+            return self.give_up_order(order, GivenUp::DeadlineExceeded).map(|()| None);
+        }
         let arena = self.fixed_arena.as_deref();
         let described = match order.describe(Surroundings { engine: self.number, arena }) {
             Ok(described) => described,
-            Err(error) => return self.turn_away(order, error),
+            Err(error) => return self.turn_away(order, error).map(|()| None),
         };
         let Some((id, slot)) = self.inflight.insert(described) else {
             panic!("the owner takes a request only when the table has room for it");
         };
         slot.parcel = order.into_parcel();
         self.queue.push_back(id);
-        Ok(())
+        if let Some(left_ns) = left_ns {
+            self.deadlines.set(id.index(), self.clock.now_ns().saturating_add(left_ns));
+        }
+        Ok(Some(id))
+    }
+
+    /// Calls a request back that never got into the table.
+    #[cold]
+    pub(super) fn give_up_order(&mut self, order: Order, why: GivenUp) -> Result<(), Panic> {
+        self.turn_away(order, given_up(why, "run", Ran::No))
     }
 
     /// Calls a request back that was still in the queue when the engine ended.

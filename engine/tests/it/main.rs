@@ -8,6 +8,7 @@ mod cancel;
 mod faults;
 mod futures;
 mod handle;
+mod handle_cancel;
 mod hostile;
 mod operations;
 #[cfg(feature = "sim")]
