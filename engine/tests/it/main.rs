@@ -11,6 +11,7 @@ mod handle;
 mod handle_cancel;
 mod hostile;
 mod operations;
+mod runner;
 #[cfg(feature = "sim")]
 mod sim;
 #[cfg(feature = "sim")]
