@@ -179,6 +179,8 @@ pub(crate) struct Tag {
     pub(crate) ticket: u64,
     /// When it is given up; `u64::MAX` for never.
     pub(crate) deadline_ns: u64,
+    /// When it was accepted, by the engine's clock; 0 if the engine was idle then.
+    pub(crate) accepted_ns: u64,
 }
 
 // SAFETY: `push` alone makes an order, of an operation and a callback that are both `Send`.

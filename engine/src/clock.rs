@@ -1,5 +1,5 @@
 //! The one place that reads the time. Called by `engine` twice per tick (batch submitted, batch
-//! reaped), never per request.
+//! reaped), and once for the requests that come between two ticks; never per request.
 
 use std::time::Instant;
 

@@ -54,6 +54,8 @@ pub struct Engine {
     pub(crate) files: Vec<File>,
     /// The backend's count of system calls at the last reset of the metrics.
     pub(crate) enters_before: u64,
+    /// The same of overflows.
+    pub(crate) overflows_before: u64,
     /// Dropped by `shutdown` only, when nothing is in flight.
     pub(crate) backend: ManuallyDrop<Box<dyn Backend>>,
 }
@@ -113,6 +115,7 @@ impl Engine {
                 cancels: VecDeque::with_capacity(capacity as usize),
                 deadlines: Deadlines::new(capacity),
                 clock: Clock::new(),
+                looked_ns: 0,
                 metrics: Metrics::new(),
                 closing: false,
             },
@@ -123,6 +126,7 @@ impl Engine {
             completions: Vec::with_capacity(config.depth as usize),
             files: Vec::new(),
             enters_before,
+            overflows_before: 0,
             backend: ManuallyDrop::new(backend),
         })
     }
@@ -237,7 +241,7 @@ impl Engine {
         &self.report
     }
 
-    /// What it has done since its start or the last reset.
+    /// What it has done since its start or the last reset. Costs nothing; a clone is a snapshot.
     pub fn metrics(&self) -> &Metrics {
         &self.intake.metrics
     }
@@ -246,5 +250,6 @@ impl Engine {
     pub fn reset_metrics(&mut self) {
         self.intake.metrics = Metrics::new();
         self.enters_before = self.backend.enters();
+        self.overflows_before = self.backend.overflows();
     }
 }

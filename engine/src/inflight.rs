@@ -73,6 +73,8 @@ pub(crate) struct Slot {
     pub(crate) given_up: Option<GivenUp>,
     /// How often in a row the kernel said EINTR or EAGAIN.
     pub(crate) retries: u32,
+    /// When it was accepted.
+    pub(crate) accepted_ns: u64,
     /// When it was first handed to the backend.
     pub(crate) staged_ns: u64,
     generation: u32,
@@ -120,6 +122,7 @@ impl InFlight {
             was_with_backend: false,
             given_up: None,
             retries: 0,
+            accepted_ns: 0,
             staged_ns: 0,
             generation: 0,
             next_free: if index + 1 < capacity { index + 1 } else { NONE },

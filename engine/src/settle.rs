@@ -39,7 +39,8 @@ pub(crate) fn settle(slot: &mut Slot, result: i32, now_ns: u64, metrics: &mut Me
 fn succeed(slot: &Slot, answer: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
     if let Some(counted) = metrics.of(slot.request.kind) {
         let bytes = if slot.request.kind.is_transfer() { answer } else { 0 };
-        counted.succeeded(bytes, now_ns.saturating_sub(slot.staged_ns));
+        let queue_ns = slot.staged_ns.saturating_sub(slot.accepted_ns);
+        counted.succeeded(bytes, queue_ns, now_ns.saturating_sub(slot.staged_ns));
     }
     Settled::Finished(Ok(answer))
 }
@@ -113,6 +114,9 @@ pub(crate) fn ran_before(slot: &Slot) -> Ran {
 /// The end of a request that was given up.
 #[cold]
 pub(crate) fn give_up(slot: &Slot, ran: Ran, metrics: &mut Metrics) -> Settled {
+    if let Some(counted) = metrics.of(slot.request.kind) {
+        counted.given_up += 1;
+    }
     let why = slot.given_up.unwrap_or(GivenUp::Cancelled);
     fail(slot, given_up(why, slot.request.kind.name(), ran), metrics)
 }

@@ -20,6 +20,16 @@ use std::time::Duration;
 impl Engine {
     /// One turn; a callback's panic is handed to the caller.
     pub(crate) fn turn(&mut self, wait: Wait) -> Result<Turn, Error> {
+        let mut turned = self.turn_once(wait);
+        if let Ok(turn) = &mut turned {
+            turn.looked_ns = self.intake.looked_ns;
+        }
+        // What is accepted between two turns may come much later.
+        self.intake.looked_ns = 0;
+        turned
+    }
+
+    fn turn_once(&mut self, wait: Wait) -> Result<Turn, Error> {
         let mut turn = Turn::default();
         // What came while the engine's own thread slept.
         self.dispatch(&mut turn);
@@ -28,11 +38,13 @@ impl Engine {
         if turn.tick.submitted == 0 && self.window.occupied() == 0 {
             return Ok(turn);
         }
+        self.intake.metrics.sample_depth(self.window.occupied());
         let wait = self.bounded(wait, &turn);
         let entered = self.backend.enter(wait, &mut self.completions);
         self.dispatch(&mut turn);
         self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
+        self.intake.metrics.overflows = self.backend.overflows() - self.overflows_before;
         match entered {
             // A callback's panic goes first: the backend's failure comes again at the next turn.
             Err(error) if turn.panic.is_none() => Err(error),
@@ -110,7 +122,7 @@ impl Engine {
         if self.intake.queue.is_empty() || room == 0 {
             return 0;
         }
-        let now_ns = self.intake.clock.now_ns();
+        let now_ns = self.intake.look_at_clock();
         let count = (room as usize).min(self.intake.queue.len());
         for id in self.intake.queue.iter().take(count) {
             let slot = self.intake.inflight.slot(*id);
@@ -141,7 +153,7 @@ impl Engine {
         if self.completions.is_empty() {
             return;
         }
-        let now_ns = self.intake.clock.now_ns();
+        let now_ns = self.intake.look_at_clock();
         for index in 0..self.completions.len() {
             let raw = self.completions[index];
             let id = self.intake.inflight.id_from_bits(raw.id);
@@ -190,5 +202,7 @@ pub(crate) struct Turn {
     pub(crate) cancelled: u32,
     /// Callbacks that panicked.
     pub(crate) panicked: u32,
+    /// Its last look at the clock; 0 for none.
+    pub(crate) looked_ns: u64,
     pub(crate) panic: Option<Panic>,
 }

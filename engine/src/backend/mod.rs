@@ -111,6 +111,12 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// helpers.
     fn enters(&self) -> u64;
 
+    /// How often completions had overflowed their queue. A backend whose queue cannot overflow has
+    /// nothing to say here.
+    fn overflows(&self) -> u64 {
+        0
+    }
+
     /// Registers memory, so that requests may name its pieces by their index in `pieces`.
     ///
     /// # Errors

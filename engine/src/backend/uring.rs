@@ -123,6 +123,10 @@ unsafe impl Backend for Uring {
         self.ring.counters().enters
     }
 
+    fn overflows(&self) -> u64 {
+        self.ring.counters().overflow_flushes
+    }
+
     unsafe fn register_memory(&mut self, pieces: &[Memory]) -> Result<(), Error> {
         let slices: Vec<IoSlice<'_>> = pieces
             .iter()

@@ -29,9 +29,14 @@ impl Intake {
             Ok(described) => described,
             Err(error) => return self.turn_away(order, error).map(|()| None),
         };
-        let Some((id, slot)) = self.inflight.insert(described) else {
-            panic!("the owner takes a request only when the table has room for it");
+        let accepted_ns = match order.tag.accepted_ns {
+            0 => self.recent_ns(),
+            accepted_ns => accepted_ns,
         };
+        let Some((id, slot)) = self.inflight.insert(described) else {
+            panic!("the keeper takes a request only when the table has room for it");
+        };
+        slot.accepted_ns = accepted_ns;
         slot.parcel = order.into_parcel();
         self.queue.push_back(id);
         if let Some(left_ns) = left_ns {

@@ -152,7 +152,12 @@ impl Handle {
     /// A copy of the engine's metrics, made on its thread between two turns: nothing is counted
     /// twice for it, and it costs the engine nothing while nobody asks.
     pub fn metrics(&self) -> Answer<Metrics> {
-        self.ask(|engine| Ok(engine.metrics().clone()))
+        let inner = Arc::clone(&self.inner);
+        self.ask(move |engine| {
+            let mut metrics = engine.metrics().clone();
+            metrics.wake_ups = inner.queue.wake_ups();
+            Ok(metrics)
+        })
     }
 
     fn ask<T, F>(&self, question: F) -> Answer<T>

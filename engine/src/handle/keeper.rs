@@ -31,6 +31,8 @@ pub(super) struct Keeper {
     tickets: Box<[(u64, OpId)]>,
     /// Requests that were called back without ever having had a slot.
     turned_away: u32,
+    /// The time that handles were last told.
+    published_ns: u64,
     /// How long to look for work before a sleep.
     busy_poll: Duration,
     /// Since when there is nothing to do.
@@ -54,6 +56,7 @@ impl Keeper {
             held: Held::new(),
             tickets: vec![(u64::MAX, OpId::NONE); capacity as usize].into_boxed_slice(),
             turned_away: 0,
+            published_ns: 0,
             busy_poll: config.busy_poll,
             idle_since: None,
         })
@@ -93,14 +96,31 @@ impl Keeper {
             self.inner.queue.awake();
             self.idle_since = None;
             slept?;
+            if !self.engine.completions.is_empty() {
+                self.engine.intake.look_at_clock();
+            }
         }
+        // Before callbacks run, which may take their time.
+        self.publish_time(self.engine.intake.looked_ns);
         let turn = self.engine.turn(Wait::None)?;
         self.busy = served || turn.tick != Tick::default();
         if self.busy {
             self.idle_since = None;
         }
-        self.inner.callback_panics.store(self.engine.metrics().callback_panics, Ordering::Relaxed);
+        // What comes to an idle engine is taken in at once: the look at the clock then dates it.
+        self.publish_time(if self.busy { turn.looked_ns } else { 0 });
+        let inner = &self.inner;
+        inner.callback_panics.store(self.engine.metrics().callback_panics, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Dates the requests that come from now on.
+    #[inline]
+    fn publish_time(&mut self, now_ns: u64) {
+        if self.published_ns != now_ns {
+            self.published_ns = now_ns;
+            self.inner.queue.set_engine_ns(now_ns);
+        }
     }
 
     /// Whether to look for work once more instead of sleeping.

@@ -55,6 +55,8 @@ pub(crate) struct Queue {
     timed: AtomicI64,
     /// Requests that the engine has taken out without having room for them: they count.
     held: AtomicUsize,
+    /// The engine's time at its last turn; 0 while it is idle.
+    engine_ns: AtomicU64,
     /// Where the queue's time begins.
     epoch: Instant,
     end: OnceLock<End>,
@@ -77,6 +79,7 @@ impl Queue {
             next_ticket: AtomicU64::new(0),
             timed: AtomicI64::new(0),
             held: AtomicUsize::new(0),
+            engine_ns: AtomicU64::new(0),
             epoch: Instant::now(),
             end: OnceLock::new(),
             wake_ups: AtomicU64::new(0),
@@ -117,7 +120,8 @@ impl Queue {
         }
         // Relaxed: it only has to be unique.
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
-        let tag = Tag { ticket, deadline_ns };
+        let accepted_ns = self.engine_ns.load(Ordering::Relaxed);
+        let tag = Tag { ticket, deadline_ns, accepted_ns };
         match Order::push(&self.orders, tag, op, on_complete) {
             Ok(()) => {
                 let urgent = tag.is_timed() && self.count_timed();
@@ -199,6 +203,12 @@ impl Queue {
     pub(crate) fn set_held(&self, held: usize) {
         // Relaxed: a submitter that sees it late is one more or one fewer in the queue.
         self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// The engine's side: its time, for the requests that come until it says another one.
+    #[inline]
+    pub(crate) fn set_engine_ns(&self, now_ns: u64) {
+        self.engine_ns.store(now_ns, Ordering::Relaxed);
     }
 
     /// The engine's side: whether a request in the queue has a deadline.

@@ -10,6 +10,7 @@ mod futures;
 mod handle;
 mod handle_cancel;
 mod hostile;
+mod metrics;
 mod operations;
 mod runner;
 #[cfg(feature = "sim")]
