@@ -1,6 +1,7 @@
 //! What an engine is asked to be: one value with documented defaults and ranges. Checked here,
 //! once, before anything is set up; read by `select` and `engine`.
 
+use crate::choices::{Required, TaskWork};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 /// Which backend carries the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum BackendChoice {
-    /// io_uring, and the thread pool if io_uring cannot be set up for any reason.
+    /// io_uring, and the thread pool if io_uring cannot be set up for any reason but a wrong
+    /// setting.
     #[default]
     Auto,
     /// io_uring or an error.
@@ -23,7 +25,8 @@ pub enum BackendChoice {
 /// Kernel: Linux 5.11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqPoll {
-    /// How long it looks for work before it sleeps. Units: whole milliseconds count.
+    /// How long it looks for work before it sleeps, at most an hour. Units: whole milliseconds
+    /// count; 0 is the kernel's default of a second.
     pub idle: Duration,
     /// The CPU to bind it to.
     pub cpu: Option<u32>,
@@ -45,8 +48,10 @@ pub const QUEUE_MAX: u32 = 65_536;
 const PIN_MAX: u32 = 1023;
 /// The longest time of busy polling.
 const BUSY_POLL_MAX: Duration = Duration::from_secs(1);
-/// What an error of the configuration says was being done.
-const CONFIGURE: &str = "configure the engine";
+/// Most entries of a ring's submission queue.
+pub const RING_ENTRIES_MAX: u32 = 32_768;
+/// The longest idle time of a kernel thread that takes submissions.
+const SQPOLL_IDLE_MAX: Duration = Duration::from_secs(3600);
 /// Most slots for registered files.
 pub const FIXED_FILES_MAX: u32 = 32_768;
 
@@ -61,10 +66,19 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `buffers` | as many as the capacity, of 4,096 bytes | 0 to 65,536, of 1 byte to 1 GiB |
 /// | `fixed_buffers` | true | |
 /// | `fixed_files` | 16 | 0 to 32,768 |
-/// | `sqpoll` | none | |
-/// | `queue` ([`spawn`](Config::spawn) only) | 256 | 1 to 65,536 |
-/// | `pin` ([`spawn`](Config::spawn) only) | none | 0 to 1,023 |
-/// | `busy_poll` ([`spawn`](Config::spawn) only) | 0 | 0 to 1 second |
+/// | `ring_entries` | four times the depth, as a power of two | 1 to 32,768 |
+/// | `task_work` | `Defer` | |
+/// | `sqpoll` | none | up to an hour |
+/// | `iopoll` | false | |
+/// | `require` | nothing | |
+/// | `queue` (with handles) | 256 | 1 to 65,536 |
+/// | `pin` (with handles) | none | 0 to 1,023 |
+/// | `busy_poll` (with handles) | 0 | 0 to 1 second |
+///
+/// Those with handles count for [`spawn`](Config::spawn) and
+/// [`on_this_thread`](Config::on_this_thread) only; those of a ring for io_uring only. Each can be
+/// set from outside of the program: see [`with_environment`](Config::with_environment). Displayed,
+/// a configuration is one line per setting with the value that counts.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) backend: BackendChoice,
@@ -74,7 +88,11 @@ pub struct Config {
     pub(crate) buffers: Option<(u32, u32)>,
     pub(crate) fixed_buffers: bool,
     pub(crate) fixed_files: u32,
+    pub(crate) ring_entries: Option<u32>,
+    pub(crate) task_work: TaskWork,
     pub(crate) sqpoll: Option<SqPoll>,
+    pub(crate) iopoll: bool,
+    pub(crate) require: Required,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
     pub(crate) busy_poll: Duration,
@@ -90,7 +108,11 @@ impl Default for Config {
             buffers: None,
             fixed_buffers: true,
             fixed_files: 16,
+            ring_entries: None,
+            task_work: TaskWork::Defer,
             sqpoll: None,
+            iopoll: false,
+            require: Required::empty(),
             queue: 256,
             pin: None,
             busy_poll: Duration::ZERO,
@@ -157,10 +179,43 @@ impl Config {
         self
     }
 
-    /// Whether a kernel thread takes submissions.
+    /// Entries of the ring's submission queue, rounded up to a power of two: how many requests one
+    /// system call can hand over. With fewer than a batch has, it takes several calls.
+    #[must_use]
+    pub fn ring_entries(mut self, entries: u32) -> Self {
+        self.ring_entries = Some(entries);
+        self
+    }
+
+    /// When the kernel does its part of finishing a request.
+    #[must_use]
+    pub fn task_work(mut self, task_work: TaskWork) -> Self {
+        self.task_work = task_work;
+        self
+    }
+
+    /// Whether a kernel thread takes submissions. It excludes `task_work`.
     #[must_use]
     pub fn sqpoll(mut self, sqpoll: Option<SqPoll>) -> Self {
         self.sqpoll = sqpoll;
+        self
+    }
+
+    /// Whether the device is polled for completions instead of waiting for its interrupt: quicker
+    /// by some microseconds, at the price of a whole CPU while requests are in flight. Only direct
+    /// transfers can be polled, and only on devices with queues for it; elsewhere they fail with
+    /// `Unsupported`. All other operations are made as plain system calls on the engine's thread,
+    /// which they block, and there are no registered files. What has begun cannot be cancelled.
+    #[must_use]
+    pub fn iopoll(mut self, iopoll: bool) -> Self {
+        self.iopoll = iopoll;
+        self
+    }
+
+    /// What the engine must not do without.
+    #[must_use]
+    pub fn require(mut self, required: Required) -> Self {
+        self.require = required;
         self
     }
 
@@ -204,6 +259,12 @@ impl Config {
         self.threads.unwrap_or(self.depth.min(64))
     }
 
+    /// A request in flight and its cancel can complete before anybody looks, and with SQPOLL those
+    /// of their predecessors lie beside them: so room for four times the depth.
+    pub(crate) fn ring_entries_or_default(&self) -> u32 {
+        self.ring_entries.unwrap_or(4 * self.depth).next_power_of_two()
+    }
+
     pub(crate) fn buffers_or_default(&self) -> (u32, u32) {
         self.buffers.unwrap_or((self.capacity_or_default(), 4096))
     }
@@ -219,20 +280,38 @@ impl Config {
         in_range("length of buffers", len_bytes, 1, BUFFER_LEN_MAX_BYTES)?;
         in_range("queue", self.queue, 1, QUEUE_MAX)?;
         in_range("CPU to pin to", self.pin.unwrap_or(0), 0, PIN_MAX)?;
-        if self.busy_poll > BUSY_POLL_MAX {
-            let why = format!("the time of busy polling is {:?}: choose 0 to 1 s", self.busy_poll);
-            return Err(Error::refused(ErrorKind::InvalidConfig, CONFIGURE, why));
+        in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)?;
+        in_range("number of ring entries", self.ring_entries.unwrap_or(1), 1, RING_ENTRIES_MAX)?;
+        not_longer("time of busy polling", self.busy_poll, BUSY_POLL_MAX)?;
+        let idle = self.sqpoll.map_or(Duration::ZERO, |sqpoll| sqpoll.idle);
+        not_longer("idle time of SQPOLL", idle, SQPOLL_IDLE_MAX)?;
+        let lacking = |required, is_there: bool| self.require.contains(required) && !is_there;
+        if lacking(Required::FIXED_BUFFERS, self.fixed_buffers && count > 0) {
+            return Err(wrong("fixed buffers are required, and none are asked for: choose some"));
         }
-        in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)
+        if lacking(Required::FIXED_FILES, self.fixed_files > 0) {
+            return Err(wrong("fixed files are required, and none are asked for: choose some"));
+        }
+        Ok(())
     }
+}
+
+fn wrong(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::refused(ErrorKind::InvalidConfig, "configure the engine", why)
+}
+
+fn not_longer(setting: &str, value: Duration, max: Duration) -> Result<(), Error> {
+    if value <= max {
+        return Ok(());
+    }
+    Err(wrong(format!("the {setting} is {value:?}: choose 0 to {} s", max.as_secs())))
 }
 
 fn in_range(setting: &str, value: u32, min: u32, max: u32) -> Result<(), Error> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
-    let why = format!("the {setting} is {value}: choose {min} to {max}");
-    Err(Error::refused(ErrorKind::InvalidConfig, CONFIGURE, why))
+    Err(wrong(format!("the {setting} is {value}: choose {min} to {max}")))
 }
 
 #[cfg(test)]
@@ -241,6 +320,9 @@ mod tests {
 
     #[test]
     fn each_value_out_of_range_is_named_with_its_range() {
+        let seconds = Duration::from_secs;
+        let sqpoll = |idle| Config::new().sqpoll(Some(SqPoll { idle, cpu: None }));
+        let required = Config::new().require(Required::all());
         for (config, message) in [
             (Config::new().depth(0), "the depth is 0: choose 1 to 4096"),
             (Config::new().depth(5000), "the depth is 5000: choose 1 to 4096"),
@@ -251,10 +333,18 @@ mod tests {
             (Config::new().fixed_files(40_000), "fixed files is 40000: choose 0 to 32768"),
             (Config::new().queue(0), "the queue is 0: choose 1 to 65536"),
             (Config::new().pin(1024), "the CPU to pin to is 1024: choose 0 to 1023"),
+            (Config::new().ring_entries(0), "of ring entries is 0: choose 1 to 32768"),
+            (Config::new().busy_poll(seconds(2)), "of busy polling is 2s: choose 0 to 1 s"),
+            (sqpoll(seconds(3601)), "idle time of SQPOLL is 3601s: choose 0 to 3600 s"),
+            (required.clone().fixed_buffers(false), "fixed buffers are required, and none are"),
+            (required.clone().buffers(0, 1), "fixed buffers are required, and none are"),
+            (required.clone().fixed_files(0), "fixed files are required, and none are asked"),
         ] {
             let error = config.start().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-            assert!(error.to_string().ends_with(message), "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with("configure the engine: "), "{text}");
+            assert!(text.contains(message) && text.contains(": choose "), "{text}");
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::backend::{Backend, Completion as RawCompletion, Request, Wait};
 use crate::buffer::{Arena, Buffer};
 use crate::callback::Completion;
+use crate::choices::Required;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
@@ -13,6 +14,7 @@ use crate::inflight::{GivenUp, InFlight, OpId};
 use crate::intake::{Context, Intake, Refused};
 use crate::metrics::Metrics;
 use crate::op::Operation;
+use crate::polling;
 use crate::report::Report;
 use crate::schedule::{Batch, Deadlines, Window};
 use crate::select::select;
@@ -45,7 +47,8 @@ pub struct Engine {
     pub(crate) intake: Intake,
     pub(crate) window: Window,
     pub(crate) batch_rule: Batch,
-    report: Report,
+    pub(crate) report: Report,
+    required: Required,
     /// The batch under construction: empty outside of `stage`.
     pub(crate) batch: Vec<Request>,
     /// What the last `enter` brought: empty outside of `tick`, and of a sleep of `handle`.
@@ -92,13 +95,19 @@ impl Engine {
             // together if anything is in flight at the end.
             match unsafe { backend.register_memory(&pieces) } {
                 Ok(()) => report.fixed_buffers = true,
-                Err(error) => report.note("registered buffers", error.to_string()),
+                Err(error) => {
+                    let required = config.require.contains(Required::FIXED_BUFFERS);
+                    report.note_unless(required, "registered buffers", error.to_string())?;
+                }
             }
         }
         if config.fixed_files > 0 {
             match backend.register_slots(config.fixed_files) {
                 Ok(()) => report.fixed_files = config.fixed_files,
-                Err(error) => report.note("registered files", error.to_string()),
+                Err(error) => {
+                    let required = config.require.contains(Required::FIXED_FILES);
+                    report.note_unless(required, "registered files", error.to_string())?;
+                }
             }
         }
         let capacity = config.capacity_or_default();
@@ -121,6 +130,7 @@ impl Engine {
             },
             window: Window::fixed(config.depth),
             batch_rule: Batch::new(config.depth),
+            required: config.require,
             report,
             batch: Vec::with_capacity(config.depth as usize),
             completions: Vec::with_capacity(config.depth as usize),
@@ -219,12 +229,18 @@ impl Engine {
     /// or one whose slots are used up, gives the same file back, which works as well.
     ///
     /// # Errors
-    /// When the kernel refuses the file.
+    /// When the kernel refuses the file; and for want of a slot, if those are
+    /// [required](crate::Required).
     pub fn register_file(&mut self, file: &File) -> Result<File, Error> {
+        let name = file.path().display();
+        if let Some(why) = polling::refusal(file).filter(|_| self.report.iopoll) {
+            self.report.note(format!("IOPOLL on {name}"), why);
+        }
         let index = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         if index >= self.report.fixed_files {
-            let what = format!("a registered slot for {}", file.path().display());
-            self.report.note(what, format!("all {} slots are in use", self.report.fixed_files));
+            let why = format!("all {} slots are in use", self.report.fixed_files);
+            let required = self.required.contains(Required::FIXED_FILES);
+            self.report.note_unless(required, format!("a registered slot for {name}"), why)?;
             return Ok(file.clone());
         }
         use std::os::fd::AsFd;

@@ -2,6 +2,7 @@
 //! part of the crate; costs no allocation for the two answers that are part of normal work (`Full`
 //! and `Closing`).
 
+use crate::polling;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -181,6 +182,15 @@ impl Error {
             detail.transferred_bytes = transferred_bytes;
         }
         self
+    }
+
+    /// The same error on a ring that polls for completions: there EOPNOTSUPP has another meaning.
+    #[cold]
+    pub(crate) fn about_polling(self) -> Self {
+        match self.errno() {
+            Some(libc::EOPNOTSUPP) => self.with_advice(ErrorKind::Unsupported, polling::ADVICE),
+            _ => self,
+        }
     }
 
     /// The same error with what is known of the request's run.

@@ -23,6 +23,7 @@
 
 #![deny(unsafe_code)]
 
+mod choices;
 mod config;
 mod environment;
 mod error;
@@ -31,6 +32,7 @@ mod file;
 #[expect(unsafe_code, reason = "owns the memory of the kernel's answer")]
 mod metadata;
 mod op;
+mod polling;
 mod report;
 
 #[expect(unsafe_code, reason = "owns the memory that the kernel writes")]
@@ -61,9 +63,10 @@ mod turn;
 pub use backend::Wait;
 pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
+pub use choices::{Required, TaskWork};
 pub use config::{
     BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
-    FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
+    FIXED_FILES_MAX, QUEUE_MAX, RING_ENTRIES_MAX, SqPoll, THREADS_MAX,
 };
 pub use engine::{Engine, Tick};
 pub use error::{Error, ErrorKind, Ran};

@@ -2,36 +2,51 @@
 //! of errnos. Called by `engine` once, at the start.
 
 use crate::backend::{Backend, Threads, Uring};
+use crate::choices::Required;
 use crate::config::{BackendChoice, Config};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::report::Report;
 
 /// Sets up the backend that `config` asks for, and says why it is this one.
 ///
 /// `Auto` takes the thread pool after any failure of io_uring, whatever it was: kernels, containers
-/// and security modules refuse in more ways than could be listed.
+/// and security modules refuse in more ways than could be listed. But for two: a setting that is
+/// wrong everywhere is told to whoever made it, and what is required is not done without.
 pub(crate) fn select(config: &Config) -> Result<(Box<dyn Backend>, Report), Error> {
     match config.backend {
         BackendChoice::IoUring => uring(config, "asked for"),
         BackendChoice::Threads => threads(config, String::from("asked for")),
-        BackendChoice::Auto => uring(config, "the kernel allows it")
-            .or_else(|refusal| threads(config, format!("io_uring cannot be used: {refusal}"))),
+        BackendChoice::Auto => match uring(config, "the kernel allows it") {
+            Err(refusal) if refusal.kind() == ErrorKind::Backend => {
+                threads(config, format!("io_uring cannot be used: {refusal}"))
+            }
+            answer => answer,
+        },
     }
 }
 
 fn uring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, Report), Error> {
-    let uring = Uring::new(config.depth, config.sqpoll)?;
+    let uring = Uring::new(config)?;
     let mut report = Report::new(uring.name(), reason);
     for part in uring.given_up() {
         let errno = part.errno.and_then(iomill_ring::errno_name);
         let why =
             errno.map_or_else(|| part.why.to_owned(), |name| format!("{} ({name})", part.why));
-        report.note(part.what, why);
+        // What another setting excludes is not missing.
+        let required = config.require.contains(Required::SETUP_FLAGS) && part.errno.is_some();
+        report.note_unless(required, part.what, why)?;
     }
     for opcode in uring.aside_kinds() {
         let (name, since) = (opcode.name().unwrap_or("?"), opcode.since().unwrap_or("?"));
         let why = format!("the kernel lacks it (Linux {since}): made as a plain system call");
-        report.note(format!("{name} through the ring"), why);
+        let required = config.require.contains(Required::RING_OPERATIONS);
+        report.note_unless(required, format!("{name} through the ring"), why)?;
+    }
+    if config.iopoll {
+        report.iopoll = true;
+        let why = "IOPOLL: they are plain system calls on the engine's thread";
+        let required = config.require.contains(Required::RING_OPERATIONS);
+        report.note_unless(required, "all but direct transfers through the ring", why)?;
     }
     Ok((Box::new(uring), report))
 }
@@ -43,10 +58,13 @@ fn threads(config: &Config, reason: String) -> Result<(Box<dyn Backend>, Report)
     let helpers = threads.helpers();
     if helpers < wanted as usize {
         let why = format!("the system gave only {helpers}: raise the limit (ulimit -u)");
-        report.note(format!("{wanted} helper threads"), why);
+        let required = config.require.contains(Required::THREADS);
+        report.note_unless(required, format!("{wanted} helper threads"), why)?;
     }
-    if config.sqpoll.is_some() {
-        report.note("SQPOLL", "only io_uring has it");
+    for (asked, what) in [(config.sqpoll.is_some(), "SQPOLL"), (config.iopoll, "IOPOLL")] {
+        if asked {
+            report.note(what, "only io_uring has it");
+        }
     }
     Ok((Box::new(threads), report))
 }

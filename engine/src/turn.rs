@@ -171,6 +171,7 @@ impl Engine {
     #[inline]
     fn finish(&mut self, id: OpId, settled: Settled, turn: &mut Turn) {
         let outcome = match settled {
+            Settled::Finished(Err(error)) if self.report.iopoll => Err(error.about_polling()),
             Settled::Finished(outcome) => outcome,
             Settled::Again => {
                 // Before the others: it has waited longest.

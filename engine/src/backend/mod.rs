@@ -36,6 +36,7 @@ mod bell;
 mod cached;
 mod call;
 mod request;
+mod setup;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod threads;

@@ -4,11 +4,12 @@
 
 use super::bell::Bell;
 use super::call::perform;
+use super::setup::build;
 use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
-use crate::config::SqPoll;
+use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use iomill_ring::op::{FileAdvice, PollFlags, SyncRangeFlags};
-use iomill_ring::{Builder, FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
+use iomill_ring::{FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -47,24 +48,19 @@ pub(crate) struct Uring {
     bell: Option<Arc<Bell>>,
     /// Whether the bell's poll is with the ring.
     listening: bool,
+    /// Whether the ring polls devices for completions: then it takes direct transfers only.
+    polls: bool,
+    /// Requests in a ring that polls.
+    polled: u32,
 }
 
 impl Uring {
-    /// Sets up a ring for `depth` requests in flight and sends a no-op through it: a policy may
+    /// Sets up a ring for the depth of requests in flight and sends a no-op through it: a policy may
     /// allow the set-up and forbid the rest.
-    pub(crate) fn new(depth: u32, sqpoll: Option<SqPoll>) -> Result<Self, Error> {
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let what = "set up io_uring";
         let describe = |error: iomill_ring::Error| Error::backend(what, &error);
-        // Each request in flight and the cancel of each can complete before we look: room for all,
-        // so nothing overflows.
-        // With SQPOLL the thread may lag: then cancels of requests that are over lie beside those
-        // of their successors, so room for twice as many.
-        let entries = (4 * depth).next_power_of_two();
-        let mut builder = Builder::new(entries).cq_entries(entries);
-        if let Some(SqPoll { idle, cpu }) = sqpoll {
-            builder = builder.sqpoll(iomill_ring::SqPoll { idle, cpu });
-        }
-        let mut ring = builder.build().map_err(describe)?;
+        let mut ring = build(config)?;
         let probe = ring.probe().map_err(describe)?;
         if let Some(missing) = NEEDED.iter().find(|opcode| !probe.supports(**opcode)) {
             let name = missing.name().unwrap_or_default();
@@ -83,8 +79,9 @@ impl Uring {
                 _ => {}
             }
         }
-        let aside = Vec::with_capacity(depth as usize);
-        Ok(Self { ring, probe, aside, stalls: 0, bell: None, listening: false })
+        let aside = Vec::with_capacity(config.depth as usize);
+        let polls = config.iopoll;
+        Ok(Self { ring, probe, aside, stalls: 0, bell: None, listening: false, polls, polled: 0 })
     }
 
     /// What the set-up had to do without.
@@ -143,6 +140,10 @@ unsafe impl Backend for Uring {
     }
 
     fn register_slots(&mut self, slots: u32) -> Result<(), Error> {
+        if self.polls {
+            let why = "IOPOLL: what cannot be polled is a plain system call, which knows no slots";
+            return Err(Error::refused(ErrorKind::Unsupported, "register files", why));
+        }
         self.ring
             .register_files_sparse(slots)
             .map_err(|error| Error::backend("register files", &error))
@@ -156,7 +157,7 @@ unsafe impl Backend for Uring {
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
         for (index, request) in batch.iter().enumerate() {
             let sqe = entry(request);
-            if !self.probe.supports(sqe.opcode) {
+            if !self.probe.supports(sqe.opcode) || (self.polls && !can_be_polled(request)) {
                 self.aside.push(*request);
                 continue;
             }
@@ -164,12 +165,17 @@ unsafe impl Backend for Uring {
             if unsafe { self.ring.push(&sqe) }.is_err() {
                 return index;
             }
+            self.polled += u32::from(self.polls);
         }
         batch.len()
     }
 
     #[inline]
     fn cancel(&mut self, id: u64) -> bool {
+        if self.polls {
+            // Such a ring takes no cancels.
+            return true;
+        }
         // What was set aside is not in the ring, and is done by the next `enter` anyway.
         let sqe = op::cancel(Matching::user_data(id)).with_user_data(INTERNAL);
         // SAFETY: a cancel names no memory and no file.
@@ -193,6 +199,7 @@ unsafe impl Backend for Uring {
             Wait::None
         };
         let entered = match wait {
+            _ if self.polls => self.enter_and_poll(wait),
             Wait::None => self.ring.submit(),
             Wait::AtLeast(at_least) => self.ring.submit_and_wait(at_least),
             Wait::For { at_least, timeout } => self.ring.submit_and_wait_for(at_least, timeout),
@@ -206,6 +213,10 @@ unsafe impl Backend for Uring {
                 .filter(|cqe| cqe.user_data < RUNG)
                 .map(|cqe| Completion { id: cqe.user_data, result: cqe.res }),
         );
+        if self.polls {
+            // At most so many as were counted in.
+            self.polled -= u32::try_from(completions.len() - before).unwrap_or(0);
+        }
         if let Some(bell) = self.bell.as_ref().filter(|_| rung) {
             // Before the caller looks for the reason, so that what comes later rings again.
             bell.silence();
@@ -225,13 +236,30 @@ impl Uring {
     /// Keeps one poll of the bell with the ring; answers whether a wake-up would be noticed.
     #[inline]
     fn listen(&mut self) -> bool {
-        let Some(bell) = self.bell.as_ref().filter(|_| !self.listening) else { return true };
+        // A ring that polls takes no poll of the bell: there the wait looks at it.
+        let deaf = !self.listening && !self.polls;
+        let Some(bell) = self.bell.as_ref().filter(|_| deaf) else { return true };
         let events = u32::from(libc::POLLIN.cast_unsigned());
         let sqe = op::poll(bell.target(), events, PollFlags::empty()).with_user_data(RUNG);
         // SAFETY: the entry names no memory, and the bell's descriptor stays open longer than the
         // ring.
         self.listening = unsafe { self.ring.push(&sqe) }.is_ok();
         self.listening
+    }
+
+    /// On a ring that polls: completions are found only by a call that looks for them, and that
+    /// call cannot be woken, so that one with nothing to find is a wait for the bell.
+    #[cold]
+    fn enter_and_poll(&mut self, wait: Wait) -> Result<u32, iomill_ring::Error> {
+        if self.polled > 0 {
+            let at_least = wait.at_least().min(self.polled);
+            return self.ring.submit_with(&iomill_ring::Wait::until(at_least));
+        }
+        if let Some(bell) = self.bell.as_ref().filter(|_| wait != Wait::None) {
+            bell.wait(wait);
+            bell.silence();
+        }
+        self.ring.submit()
     }
 
     /// Makes the plain system calls.
@@ -260,6 +288,11 @@ impl Uring {
             _ => Err(Error::backend("drive io_uring", error)),
         }
     }
+}
+
+/// Whether a ring that polls takes it.
+fn can_be_polled(request: &Request) -> bool {
+    request.kind == RequestKind::Nop || (request.kind.is_transfer() && !request.buffered)
 }
 
 /// One request as a submission entry.

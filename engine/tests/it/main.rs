@@ -5,6 +5,7 @@
 
 mod allocations;
 mod cancel;
+mod configuration;
 mod faults;
 mod futures;
 mod handle;
