@@ -1,7 +1,7 @@
-//! The engine's error, and the one place where an operation's errno gets its meaning. Made by every
-//! part of the crate; costs no allocation for the two answers that are part of normal work (`Full`
-//! and `Closing`).
+//! The engine's error. Made by every part of the crate; what an errno means is in `errno`. Costs no
+//! allocation for the two answers that are part of normal work (`Full` and `Closing`).
 
+use crate::errno::explain;
 use crate::polling;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ impl Error {
         // Whoever refuses has not asked the kernel; an errno is the kernel's answer.
         let ran = match (kind, errno) {
             (ErrorKind::Backend, _) => Ran::Unknown,
-            (_, None) => Ran::No,
+            (_, None | Some(libc::ECANCELED)) => Ran::No,
             (_, Some(_)) => Ran::Begun,
         };
         let detail = Detail { operation, path, offset, errno, transferred_bytes, ran, explanation };
@@ -215,54 +215,14 @@ impl Error {
     }
 }
 
-/// What the kernel means by an errno of a file operation, and what to do about it.
-fn explain(errno: i32) -> (ErrorKind, &'static str) {
-    match errno {
-        libc::ENOENT => (ErrorKind::NotFound, "check the path, or ask for the file to be created"),
-        libc::EEXIST => (ErrorKind::AlreadyExists, "choose another path or remove the file"),
-        libc::EACCES | libc::EPERM => {
-            (ErrorKind::PermissionDenied, "check the permissions of the file and of its folders")
-        }
-        libc::EROFS => (ErrorKind::PermissionDenied, "the file system is mounted read-only"),
-        libc::EISDIR => (ErrorKind::IsDirectory, "name a file, not a directory"),
-        libc::ENOTDIR => (ErrorKind::NotFound, "a part of the path is not a directory"),
-        libc::EBADF => (
-            ErrorKind::NotOpenForThis,
-            "the file is not open for this: open it for reading or writing as the operation needs",
-        ),
-        libc::ENOSPC => (ErrorKind::NoSpace, "the file system is full: free some space"),
-        libc::EDQUOT => (ErrorKind::NoSpace, "the disk quota is used up: free some space"),
-        libc::EFBIG => {
-            (ErrorKind::NoSpace, "beyond the largest file that the file system or ulimit -f allows")
-        }
-        libc::ENOMEM => {
-            (ErrorKind::OutOfMemory, "free memory, or raise the limit of locked memory (ulimit -l)")
-        }
-        libc::EMFILE | libc::ENFILE => {
-            (ErrorKind::OutOfMemory, "no file descriptor is left: raise the limit (ulimit -n)")
-        }
-        libc::EINVAL => (
-            ErrorKind::Unsupported,
-            "an argument is out of its range, the file does not support this, or a direct transfer \
-             is not aligned to its blocks",
-        ),
-        libc::EOPNOTSUPP => (ErrorKind::Unsupported, "the file or the file system cannot do this"),
-        libc::ESPIPE => (ErrorKind::Unsupported, "a pipe or socket has no offsets"),
-        libc::EIO | libc::EREMOTEIO => {
-            (ErrorKind::Io, "the device failed: look at the kernel's log, and trust no retry")
-        }
-        libc::EAGAIN => {
-            (ErrorKind::Other, "still not ready after many tries: is the file non-blocking?")
-        }
-        _ => (ErrorKind::Other, "the kernel refused it"),
-    }
-}
-
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(detail) = &self.detail else {
             return f.write_str(match self.kind {
-                ErrorKind::Full => "submit: the engine is full: tick, then submit again",
+                ErrorKind::Full => {
+                    "submit: the engine is full: let some requests end (tick, or await a future), \
+                     then submit again"
+                }
                 ErrorKind::Closing => "submit: the engine is shutting down and takes no requests",
                 _ => "the request failed",
             });

@@ -26,6 +26,7 @@
 mod choices;
 mod config;
 mod environment;
+mod errno;
 mod error;
 #[expect(unsafe_code, reason = "takes ownership of descriptors, and gives it up")]
 mod file;

@@ -55,7 +55,8 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
         (true, 0) => return succeed(slot, slot.done_bytes, now_ns, metrics),
         (false, 0) => {
             let why = "the kernel took no bytes and gave no reason: look at the kernel's log";
-            return fail(slot, Error::refused(ErrorKind::Io, "write", why), metrics);
+            let error = Error::refused(ErrorKind::Io, "write", why).with_ran(Ran::Begun);
+            return fail(slot, error, metrics);
         }
         (true, _) if !bytes.is_multiple_of(slot.block_len_bytes) => {
             // A direct transfer ends between two blocks only at the end of the file, and could not
@@ -140,7 +141,10 @@ pub(crate) fn given_up(why: GivenUp, operation: &'static str, ran: Ran) -> Error
 }
 
 fn fail(slot: &Slot, error: Error, metrics: &mut Metrics) -> Settled {
-    let error = error.with_transferred(slot.done_bytes);
+    let error = match slot.done_bytes {
+        0 => error,
+        bytes => error.with_transferred(bytes).with_ran(Ran::Begun),
+    };
     if let Some(counted) = metrics.of(slot.request.kind) {
         counted.failed += 1;
     }

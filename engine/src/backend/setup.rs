@@ -1,5 +1,5 @@
-//! Asks for the ring that a configuration describes. Called by `uring` once, at the start; never falls
-//! back to anything that is not io_uring.
+//! Asks for the ring that a configuration describes. Called by `uring` once, at the start; never
+//! falls back to anything that is not io_uring.
 
 use crate::choices::TaskWork;
 use crate::config::{Config, SqPoll};

@@ -55,8 +55,8 @@ pub(crate) struct Uring {
 }
 
 impl Uring {
-    /// Sets up a ring for the depth of requests in flight and sends a no-op through it: a policy may
-    /// allow the set-up and forbid the rest.
+    /// Sets up a ring for the depth of requests in flight and sends a no-op through it: a policy
+    /// may allow the set-up and forbid the rest.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let what = "set up io_uring";
         let describe = |error: iomill_ring::Error| Error::backend(what, &error);

@@ -1,5 +1,5 @@
-//! The thread that an engine has to itself, on which `keeper` runs. Started by `Config::spawn`, ended
-//! by [`Owner`].
+//! The thread that an engine has to itself, on which `keeper` runs. Started by `Config::spawn`,
+//! ended by [`Owner`].
 
 use super::client::{Handle, Inner};
 use super::keeper::Keeper;
