@@ -2,6 +2,7 @@
 //! where an operation's errno gets its meaning. Asked by `error`; decides nothing.
 
 use crate::error::ErrorKind;
+use crate::platform;
 
 /// What the kernel means by an errno of a file operation, and what to do about it.
 pub(crate) fn explain(errno: i32) -> (ErrorKind, &'static str) {
@@ -34,12 +35,14 @@ pub(crate) fn explain(errno: i32) -> (ErrorKind, &'static str) {
             "an argument is out of its range, the file does not support this, or a direct transfer \
              is not aligned to its blocks",
         ),
-        libc::EIO | libc::EREMOTEIO => {
-            (ErrorKind::Io, "the device failed: look at the kernel's log, and trust no retry")
-        }
+        libc::EIO | libc::EILSEQ | libc::ETIMEDOUT | libc::ENOLINK => (ErrorKind::Io, DEVICE),
+        _ if platform::is_device_failure(errno) => (ErrorKind::Io, DEVICE),
         _ => explain_rarer(errno),
     }
 }
+
+/// What to do when a device has failed.
+const DEVICE: &str = "the device failed: look at the kernel's log, and trust no retry";
 
 /// As `explain`.
 fn explain_rarer(errno: i32) -> (ErrorKind, &'static str) {
@@ -85,13 +88,10 @@ fn explain_rarer(errno: i32) -> (ErrorKind, &'static str) {
         libc::ESTALE => {
             (ErrorKind::NotFound, "the file is gone from its server: open it anew by its path")
         }
-        libc::EUCLEAN | libc::EBADMSG => (
+        _ if errno == libc::EBADMSG || platform::is_damage(errno) => (
             ErrorKind::Io,
             "the file system or the data is damaged: look at the kernel's log, and check it",
         ),
-        libc::ENODATA | libc::EILSEQ | libc::ETIMEDOUT | libc::ENOLINK => {
-            (ErrorKind::Io, "the device failed: look at the kernel's log, and trust no retry")
-        }
         libc::EINTR => (ErrorKind::Other, "signals interrupted it again and again: try later"),
         libc::ECANCELED => (ErrorKind::Cancelled, "the kernel gave it up: submit it again"),
         libc::EAGAIN => {
@@ -134,7 +134,7 @@ mod tests {
             (libc::EMFILE, ErrorKind::OutOfMemory, "ulimit -n"),
             (libc::EXDEV, ErrorKind::Unsupported, "copy"),
             (libc::ENOTEMPTY, ErrorKind::AlreadyExists, "not empty"),
-            (libc::EUCLEAN, ErrorKind::Io, "damaged"),
+            (libc::EBADMSG, ErrorKind::Io, "damaged"),
             (libc::ETIMEDOUT, ErrorKind::Io, "trust no retry"),
             (libc::EOPNOTSUPP, ErrorKind::Unsupported, "cannot do this"),
         ] {

@@ -2,6 +2,7 @@
 //! allocation for the two answers that are part of normal work (`Full` and `Closing`).
 
 use crate::errno::explain;
+use crate::platform;
 use crate::polling;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -152,12 +153,8 @@ impl Error {
     }
 
     /// The backend's own failure.
-    pub(crate) fn backend(operation: &'static str, error: &iomill_ring::Error) -> Self {
-        let mut result = Self::refused(ErrorKind::Backend, operation, error.to_string());
-        if let Some(detail) = &mut result.detail {
-            detail.errno = error.errno();
-        }
-        result
+    pub(crate) fn backend(operation: &'static str, why: String, errno: Option<i32>) -> Self {
+        Self::detailed(ErrorKind::Backend, operation, errno, why.into())
     }
 
     /// The same error with its file.
@@ -239,7 +236,7 @@ impl std::fmt::Display for Error {
         if let (Some(errno), false) = (detail.errno, self.kind == ErrorKind::Backend) {
             let text = std::io::Error::from_raw_os_error(errno).to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
-            match iomill_ring::errno_name(errno) {
+            match platform::errno_name(errno) {
                 Some(name) => write!(f, "{name} ({text}): ")?,
                 None => write!(f, "errno {errno} ({text}): ")?,
             }

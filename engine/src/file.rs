@@ -3,7 +3,8 @@
 //! file asks for; makes no transfers itself.
 
 use crate::error::{Error, ErrorKind};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, StatxFlags};
+use crate::platform;
+use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
@@ -88,7 +89,10 @@ impl File {
             return Err(Error::from_errno("open", libc::EISDIR).with_path(&path));
         }
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
-        let alignment = flags.contains(OFlags::DIRECT).then(|| direct_alignment(fd.as_fd()));
+        let is_direct = platform::O_DIRECT
+            .is_some_and(|direct| flags.contains(OFlags::from_bits_retain(direct.cast_unsigned())));
+        let alignment =
+            is_direct.then(|| platform::direct_alignment(fd.as_fd()).unwrap_or(ASSUMED));
         let fd = ManuallyDrop::new(fd);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -215,19 +219,6 @@ impl AsFd for File {
     }
 }
 
-/// Asks the kernel; statx tells since Linux 6.1.
-fn direct_alignment(fd: BorrowedFd<'_>) -> DirectAlignment {
-    let Ok(status) = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN) else {
-        return ASSUMED;
-    };
-    let told = status.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
-    // Zero means that the file takes no direct transfers: then the kernel says so itself.
-    if !told || status.stx_dio_mem_align == 0 || status.stx_dio_offset_align == 0 {
-        return ASSUMED;
-    }
-    DirectAlignment { memory: status.stx_dio_mem_align, offset: status.stx_dio_offset_align }
-}
-
 /// How to open a file. Everything is off until it is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
@@ -291,7 +282,8 @@ impl OpenOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File, Error> {
         let path = path.as_ref();
         let flags = OFlags::from_bits_retain(self.flags(path)?.cast_unsigned());
-        let mode = Mode::from_raw_mode(Self::MODE);
+        // As `MODE`; its type is not the same everywhere.
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
         let fd = rustix::fs::openat(CWD, path, flags, mode).map_err(|errno| {
             self.explain(Error::from_errno("open", errno.raw_os_error()).with_path(path))
         })?;
@@ -315,11 +307,16 @@ impl OpenOptions {
             }
         };
         flags |= libc::O_CLOEXEC;
+        if self.direct {
+            let why = "this system has no direct I/O (O_DIRECT): open the file without it";
+            flags |= platform::O_DIRECT.ok_or_else(|| {
+                Error::refused(ErrorKind::Unsupported, "open", why).with_path(path)
+            })?;
+        }
         for (wanted, flag) in [
             (self.create, libc::O_CREAT),
             (self.create_new, libc::O_CREAT | libc::O_EXCL),
             (self.truncate, libc::O_TRUNC),
-            (self.direct, libc::O_DIRECT),
         ] {
             if wanted {
                 flags |= flag;

@@ -33,6 +33,8 @@ mod file;
 #[expect(unsafe_code, reason = "owns the memory of the kernel's answer")]
 mod metadata;
 mod op;
+#[expect(unsafe_code, reason = "makes system calls on the memory of requests")]
+mod platform;
 mod polling;
 mod report;
 

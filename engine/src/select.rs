@@ -1,7 +1,7 @@
 //! Which backend an engine gets: decided at run time by trying, never by a version number or a list
 //! of errnos. Called by `engine` once, at the start.
 
-use crate::backend::{Backend, Threads, Uring};
+use crate::backend::{Backend, Threads, ring};
 use crate::choices::Required;
 use crate::config::{BackendChoice, Config};
 use crate::error::{Error, ErrorKind};
@@ -14,41 +14,15 @@ use crate::report::Report;
 /// wrong everywhere is told to whoever made it, and what is required is not done without.
 pub(crate) fn select(config: &Config) -> Result<(Box<dyn Backend>, Report), Error> {
     match config.backend {
-        BackendChoice::IoUring => uring(config, "asked for"),
+        BackendChoice::IoUring => ring(config, "asked for"),
         BackendChoice::Threads => threads(config, String::from("asked for")),
-        BackendChoice::Auto => match uring(config, "the kernel allows it") {
+        BackendChoice::Auto => match ring(config, "the kernel allows it") {
             Err(refusal) if refusal.kind() == ErrorKind::Backend => {
                 threads(config, format!("io_uring cannot be used: {refusal}"))
             }
             answer => answer,
         },
     }
-}
-
-fn uring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, Report), Error> {
-    let uring = Uring::new(config)?;
-    let mut report = Report::new(uring.name(), reason);
-    for part in uring.given_up() {
-        let errno = part.errno.and_then(iomill_ring::errno_name);
-        let why =
-            errno.map_or_else(|| part.why.to_owned(), |name| format!("{} ({name})", part.why));
-        // What another setting excludes is not missing.
-        let required = config.require.contains(Required::SETUP_FLAGS) && part.errno.is_some();
-        report.note_unless(required, part.what, why)?;
-    }
-    for opcode in uring.aside_kinds() {
-        let (name, since) = (opcode.name().unwrap_or("?"), opcode.since().unwrap_or("?"));
-        let why = format!("the kernel lacks it (Linux {since}): made as a plain system call");
-        let required = config.require.contains(Required::RING_OPERATIONS);
-        report.note_unless(required, format!("{name} through the ring"), why)?;
-    }
-    if config.iopoll {
-        report.iopoll = true;
-        let why = "IOPOLL: they are plain system calls on the engine's thread";
-        let required = config.require.contains(Required::RING_OPERATIONS);
-        report.note_unless(required, "all but direct transfers through the ring", why)?;
-    }
-    Ok((Box::new(uring), report))
 }
 
 fn threads(config: &Config, reason: String) -> Result<(Box<dyn Backend>, Report), Error> {

@@ -32,19 +32,24 @@
 //! 9. **Failure.** An error of `enter` means that the backend as a whole is broken: no more
 //!    completions are to be expected. A request's failure is its completion's result.
 
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod bell;
 mod cached;
 mod call;
 mod request;
+#[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "no_ring.rs")]
+mod ring;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod setup;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod threads;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod uring;
 
 pub use request::{Completion, Request, RequestFile, RequestKind};
+pub(crate) use ring::ring;
 pub(crate) use threads::Threads;
-pub(crate) use uring::Uring;
 
 use crate::error::{Error, ErrorKind};
 use std::os::fd::BorrowedFd;

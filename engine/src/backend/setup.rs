@@ -26,7 +26,7 @@ pub(super) fn build(config: &Config) -> Result<Ring, Error> {
         builder = builder.iopoll();
     }
     let Some(SqPoll { idle, cpu }) = config.sqpoll else {
-        return builder.build().map_err(|error| Error::backend(what, &error));
+        return builder.build().map_err(|error| failed(what, &error));
     };
     let with_cpu = |cpu| builder.clone().sqpoll(iomill_ring::SqPoll { idle, cpu }).build();
     with_cpu(cpu).map_err(|error| match cpu {
@@ -38,6 +38,11 @@ pub(super) fn build(config: &Config) -> Result<Ring, Error> {
             );
             Error::refused(ErrorKind::InvalidConfig, what, why)
         }
-        _ => Error::backend(what, &error),
+        _ => failed(what, &error),
     })
+}
+
+/// The ring's own failure.
+pub(super) fn failed(operation: &'static str, error: &iomill_ring::Error) -> Error {
+    Error::backend(operation, error.to_string(), error.errno())
 }

@@ -4,7 +4,7 @@
 
 use super::bell::Bell;
 use super::call::perform;
-use super::setup::build;
+use super::setup::{build, failed};
 use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -59,7 +59,7 @@ impl Uring {
     /// may allow the set-up and forbid the rest.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let what = "set up io_uring";
-        let describe = |error: iomill_ring::Error| Error::backend(what, &error);
+        let describe = |error: iomill_ring::Error| failed(what, &error);
         let mut ring = build(config)?;
         let probe = ring.probe().map_err(describe)?;
         if let Some(missing) = NEEDED.iter().find(|opcode| !probe.supports(**opcode)) {
@@ -136,7 +136,7 @@ unsafe impl Backend for Uring {
         // SAFETY: the caller vouches that the memory outlives this backend and so its ring, and the
         // engine forgets both together if anything is still in flight.
         unsafe { self.ring.register_buffers(&slices) }
-            .map_err(|error| Error::backend("register the buffer pool", &error))
+            .map_err(|error| failed("register the buffer pool", &error))
     }
 
     fn register_slots(&mut self, slots: u32) -> Result<(), Error> {
@@ -144,13 +144,11 @@ unsafe impl Backend for Uring {
             let why = "IOPOLL: what cannot be polled is a plain system call, which knows no slots";
             return Err(Error::refused(ErrorKind::Unsupported, "register files", why));
         }
-        self.ring
-            .register_files_sparse(slots)
-            .map_err(|error| Error::backend("register files", &error))
+        self.ring.register_files_sparse(slots).map_err(|error| failed("register files", &error))
     }
 
     fn set_slot(&mut self, slot: u32, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
-        self.ring.update_file(slot, file).map_err(|error| Error::backend("register a file", &error))
+        self.ring.update_file(slot, file).map_err(|error| failed("register a file", &error))
     }
 
     #[inline]
@@ -285,7 +283,7 @@ impl Uring {
                 std::thread::yield_now();
                 Ok(())
             }
-            _ => Err(Error::backend("drive io_uring", error)),
+            _ => Err(failed("drive io_uring", error)),
         }
     }
 }

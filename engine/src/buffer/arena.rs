@@ -4,7 +4,8 @@
 
 use super::free_list::FreeList;
 use crate::error::{Error, ErrorKind};
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use crate::platform;
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl Arena {
         // The kernel may write into these pages at any time. In a forked child copy-on-write would
         // move our side to other pages than the kernel's; so children do not get them at all.
         // SAFETY: the range is exactly the mapping made above.
-        unsafe { madvise(arena.base.as_ptr().cast(), len_bytes, Advice::LinuxDontFork) }
+        unsafe { platform::keep_from_children(arena.base.as_ptr().cast(), len_bytes) }
             .map_err(refuse)?;
         Ok(Arc::new(arena))
     }

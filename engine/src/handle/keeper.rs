@@ -9,10 +9,10 @@ use crate::backend::Wait;
 use crate::callback::Order;
 use crate::config::Config;
 use crate::engine::{Engine, Tick};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::inflight::{GivenUp, OpId};
+use crate::platform;
 use crate::shutdown::ShutdownReport;
-use rustix::thread::{CpuSet, sched_setaffinity};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,7 +44,7 @@ impl Keeper {
     pub(super) fn new(config: &Config, mut engine: Engine) -> Result<Self, Error> {
         // After the engine, so that its helper threads are not bound.
         if let Some(cpu) = config.pin {
-            pin(cpu)?;
+            platform::pin(cpu)?;
         }
         let capacity = config.capacity_or_default();
         let queue = Queue::new(config.queue, capacity, engine.backend.waker()?);
@@ -326,15 +326,4 @@ impl Drop for PlugOnPanic<'_> {
         // In the middle of one panic another one would end the process.
         self.0.plug(|order| _ = catch_unwind(AssertUnwindSafe(|| drop(order))));
     }
-}
-
-/// Binds this thread to one CPU.
-fn pin(cpu: u32) -> Result<(), Error> {
-    let mut set = CpuSet::new();
-    set.set(cpu as usize);
-    sched_setaffinity(None, &set).map_err(|errno| {
-        let advice = format!("CPU {cpu} is not there or not allowed: choose one of taskset -p $$");
-        Error::from_errno("pin the engine's thread", errno.raw_os_error())
-            .with_advice(ErrorKind::InvalidConfig, advice)
-    })
 }

@@ -31,6 +31,8 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/src/file.rs", "takes ownership of descriptors, and gives it up"),
     ("engine/src/inflight.rs", "moves a vector on after a short transfer"),
     ("engine/src/metadata.rs", "owns the memory of the kernel's answer"),
+    ("engine/src/platform/linux.rs", "system calls that name the memory of requests"),
+    ("engine/src/platform/unix.rs", "system calls that name the memory of requests"),
     ("engine/src/shutdown.rs", "drops the backend, or forgets it with what it may still write to"),
     ("engine/src/turn.rs", "vouches to the backend for what is in flight"),
     ("engine/tests/it/allocations.rs", "a counting allocator is an unsafe trait"),
