@@ -2,10 +2,11 @@
 //! piece of memory inside the request's slot, beside one function that knows their types. Used by
 //! `inflight`; never runs anything by itself.
 
+use crate::chain::Answers;
 use crate::error::Error;
 use crate::inflight::OpId;
 use crate::intake::Context;
-use crate::op::{Described, Operation, Surroundings};
+use crate::op::{Operation, Step, Surroundings};
 use crossbeam_queue::ArrayQueue;
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
@@ -56,8 +57,17 @@ enum End<'a, 'b> {
 /// What is delivered with a parcel.
 pub(crate) struct Delivery<'a, 'b> {
     pub(crate) id: OpId,
-    pub(crate) outcome: Result<u32, Error>,
+    pub(crate) outcome: Outcome<'a>,
     pub(crate) context: &'a mut Context<'b>,
+}
+
+/// How an operation went, in the engine's terms.
+#[derive(Debug)]
+pub(crate) enum Outcome<'a> {
+    /// Of one request, or of what was refused as a whole.
+    Single(Result<u32, Error>),
+    /// Of a chain.
+    Steps(&'a mut Answers),
 }
 
 impl Parcel {
@@ -152,14 +162,17 @@ where
         End::Drop => return,
         End::Abandon => return std::mem::forget(op),
     };
-    let outcome = match outcome {
-        Ok(answer) => Ok(answer),
-        Err(error) => Err(match op.path() {
-            Some(path) => error.with_path(path),
-            None => error,
-        }),
+    let result = match outcome {
+        Outcome::Single(Ok(answer)) => op.outcome(Ok(answer)),
+        Outcome::Single(Err(error)) => {
+            let error = match op.path() {
+                Some(path) => error.with_path(path),
+                None => error,
+            };
+            op.outcome(Err(error))
+        }
+        Outcome::Steps(answers) => op.outcome_of_steps(answers),
     };
-    let result = op.outcome(outcome);
     on_complete(Completion { id, op, result }, context);
 }
 
@@ -168,18 +181,19 @@ where
 /// A parcel alone says nothing about threads; an order is made only of what may be sent to another.
 pub(crate) struct Order {
     parcel: Parcel,
+    steps: u32,
     describe: Describe,
     pub(crate) tag: Tag,
 }
 
-/// What the queue knows of an order. Times are the queue's own.
+/// What the queue knows of an order. Times are the engine's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tag {
     /// Its number in the queue, by which it can be cancelled.
     pub(crate) ticket: u64,
     /// When it is given up; `u64::MAX` for never.
     pub(crate) deadline_ns: u64,
-    /// When it was accepted, by the engine's clock; 0 if the engine was idle then.
+    /// When it was accepted; 0 if the engine was idle then.
     pub(crate) accepted_ns: u64,
 }
 
@@ -189,11 +203,11 @@ unsafe impl Send for Order {}
 /// Orders on their way, and the plugs (`None`) that fill the queue when its engine is gone.
 pub(crate) type Orders = ArrayQueue<Option<Order>>;
 
-/// Asks the operation in the storage to describe itself.
+/// Asks the operation in the storage to describe one of its steps.
 ///
 /// # Safety
 /// The storage must hold a pair of the types that the function was made for.
-type Describe = unsafe fn(*mut [u64; STORAGE_WORDS], Surroundings<'_>) -> Result<Described, Error>;
+type Describe = unsafe fn(*mut [u64; STORAGE_WORDS], u32, Surroundings<'_>) -> Result<Step, Error>;
 
 impl Tag {
     /// Whether it has a deadline.
@@ -213,9 +227,8 @@ impl Order {
     {
         let mut parcel = Parcel::empty();
         parcel.pack(op, on_complete);
-        let Err(order) = orders.push(Some(Self { parcel, describe: describe::<O, F>, tag })) else {
-            return Ok(());
-        };
+        let order = Self { parcel, steps: O::STEPS, describe: describe::<O, F>, tag };
+        let Err(order) = orders.push(Some(order)) else { return Ok(()) };
         let Some(Self { mut parcel, .. }) = order else {
             unreachable!("a full queue gives back what it was given");
         };
@@ -226,11 +239,22 @@ impl Order {
         Err(unsafe { pair.read() })
     }
 
-    /// The operation in the backend's terms. What it names stays where it is when the order moves.
+    /// How many steps the operation has: one, unless it is a chain.
     #[inline]
-    pub(crate) fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    pub(crate) fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// A step of the operation in the backend's terms. What it names stays where it is when the
+    /// order moves.
+    #[inline]
+    pub(crate) fn describe(
+        &mut self,
+        step: u32,
+        surroundings: Surroundings<'_>,
+    ) -> Result<Step, Error> {
         // SAFETY: `push` set the function together with the pair, and an order is always full.
-        unsafe { (self.describe)(self.parcel.storage.as_mut_ptr(), surroundings) }
+        unsafe { (self.describe)(self.parcel.storage.as_mut_ptr(), step, surroundings) }
     }
 
     /// The operation and its callback.
@@ -252,13 +276,14 @@ impl std::fmt::Debug for Order {
 /// As `Describe` says.
 unsafe fn describe<O, F>(
     storage: *mut [u64; STORAGE_WORDS],
+    step: u32,
     surroundings: Surroundings<'_>,
-) -> Result<Described, Error>
+) -> Result<Step, Error>
 where
     O: Operation,
 {
     // SAFETY: the caller vouches that the storage holds this pair, which is reached through the
     // order alone.
     let (op, _) = unsafe { &mut *storage.cast::<(O, F)>() };
-    op.describe(surroundings)
+    op.describe_step(step, surroundings)
 }

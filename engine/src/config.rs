@@ -1,9 +1,12 @@
 //! What an engine is asked to be: one value with documented defaults and ranges. Checked here,
 //! once, before anything is set up; read by `select` and `engine`.
 
+#[cfg(feature = "sim")]
+use crate::backend::sim::SimDisk;
+use crate::buffer_class::{BufferClass, in_range, refuse};
 use crate::choices::{Required, TaskWork};
 use crate::engine::Engine;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use std::time::Duration;
 
 /// Which backend carries the requests.
@@ -38,10 +41,6 @@ pub const DEPTH_MAX: u32 = 4096;
 pub const CAPACITY_MAX: u32 = 65_536;
 /// Most helper threads.
 pub const THREADS_MAX: u32 = 1024;
-/// Most buffers of the pool.
-pub const BUFFERS_MAX: u32 = 65_536;
-/// Longest buffer of the pool in bytes.
-pub const BUFFER_LEN_MAX_BYTES: u32 = 1 << 30;
 /// Most requests between other threads and an engine on a thread of its own.
 pub const QUEUE_MAX: u32 = 65_536;
 /// The last CPU that can be named.
@@ -63,13 +62,17 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `depth` | 32 | 1 to 4,096 |
 /// | `capacity` | twice the depth | the depth to 65,536 |
 /// | `threads` | the depth, at most 64 | 1 to 1,024 |
-/// | `buffers` | as many as the capacity, of 4,096 bytes | 0 to 65,536, of 1 byte to 1 GiB |
+/// | `capacity_bytes` | no limit | 1 to 2^64 - 1 |
+/// | `buffers` | see [`BufferClass`] | 16 classes of 0 to 65,536, of 1 byte to 1 GiB |
+/// | `huge_pages` | true | |
+/// | `zero_buffers` | false | |
 /// | `fixed_buffers` | true | |
 /// | `fixed_files` | 16 | 0 to 32,768 |
 /// | `ring_entries` | four times the depth, as a power of two | 1 to 32,768 |
 /// | `task_work` | `Defer` | |
 /// | `sqpoll` | none | up to an hour |
 /// | `iopoll` | false | |
+/// | `link` | true | |
 /// | `require` | nothing | |
 /// | `queue` (with handles) | 256 | 1 to 65,536 |
 /// | `pin` (with handles) | none | 0 to 1,023 |
@@ -85,17 +88,24 @@ pub struct Config {
     pub(crate) depth: u32,
     pub(crate) capacity: Option<u32>,
     pub(crate) threads: Option<u32>,
-    pub(crate) buffers: Option<(u32, u32)>,
+    pub(crate) capacity_bytes: Option<u64>,
+    pub(crate) classes: Option<Vec<BufferClass>>,
+    pub(crate) huge_pages: bool,
+    pub(crate) zero_buffers: bool,
     pub(crate) fixed_buffers: bool,
     pub(crate) fixed_files: u32,
     pub(crate) ring_entries: Option<u32>,
     pub(crate) task_work: TaskWork,
     pub(crate) sqpoll: Option<SqPoll>,
     pub(crate) iopoll: bool,
+    pub(crate) link: bool,
     pub(crate) require: Required,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
     pub(crate) busy_poll: Duration,
+    /// Instead of any backend.
+    #[cfg(feature = "sim")]
+    pub(crate) simulated: Option<SimDisk>,
 }
 
 impl Default for Config {
@@ -105,17 +115,23 @@ impl Default for Config {
             depth: 32,
             capacity: None,
             threads: None,
-            buffers: None,
+            capacity_bytes: None,
+            classes: None,
+            huge_pages: true,
+            zero_buffers: false,
             fixed_buffers: true,
             fixed_files: 16,
             ring_entries: None,
             task_work: TaskWork::Defer,
             sqpoll: None,
             iopoll: false,
+            link: true,
             require: Required::empty(),
             queue: 256,
             pin: None,
             busy_poll: Duration::ZERO,
+            #[cfg(feature = "sim")]
+            simulated: None,
         }
     }
 }
@@ -148,6 +164,15 @@ impl Config {
         self
     }
 
+    /// How many bytes the transfers that are accepted at once may move together. One more is
+    /// answered with `Full`, and one that alone exceeds it with `TooLarge`. Requests that wait in
+    /// the queue of a [`Handle`](crate::Handle) do not count yet: they wait there for the room.
+    #[must_use]
+    pub fn capacity_bytes(mut self, bytes: u64) -> Self {
+        self.capacity_bytes = Some(bytes);
+        self
+    }
+
     /// How many helper threads the `threads` backend starts.
     #[must_use]
     pub fn threads(mut self, threads: u32) -> Self {
@@ -155,11 +180,36 @@ impl Config {
         self
     }
 
-    /// How many buffers the pool holds and how long each is in bytes. Each starts at a multiple of
-    /// 4,096 bytes.
+    /// How many buffers the pool holds and how long each is in bytes: a pool of one class. A count
+    /// of 0 makes an engine without a pool.
     #[must_use]
-    pub fn buffers(mut self, count: u32, len_bytes: u32) -> Self {
-        self.buffers = Some((count, len_bytes));
+    pub fn buffers(self, count: u32, len_bytes: u32) -> Self {
+        self.buffer_classes([BufferClass { count, len_bytes }])
+    }
+
+    /// The pool's buffers, in classes of one length each. Every buffer starts at a multiple of
+    /// 4,096 bytes. Their memory is taken when it is first used, or at the start where it is
+    /// registered with the kernel.
+    #[must_use]
+    pub fn buffer_classes(mut self, classes: impl Into<Vec<BufferClass>>) -> Self {
+        self.classes = Some(classes.into());
+        self
+    }
+
+    /// Whether buffers of 64 KiB and more are to lie on huge pages: of the system's reserve
+    /// (`vm.nr_hugepages`) if it has any left, else transparent ones. Such a class takes whole huge
+    /// pages of 2 MiB. The report says what was had.
+    #[must_use]
+    pub fn huge_pages(mut self, huge_pages: bool) -> Self {
+        self.huge_pages = huge_pages;
+        self
+    }
+
+    /// Whether each buffer of the pool is filled with zeros when it comes back. Without it a buffer
+    /// is handed out with the bytes that its last use in this engine left.
+    #[must_use]
+    pub fn zero_buffers(mut self, zero_buffers: bool) -> Self {
+        self.zero_buffers = zero_buffers;
         self
     }
 
@@ -180,7 +230,8 @@ impl Config {
     }
 
     /// Entries of the ring's submission queue, rounded up to a power of two: how many requests one
-    /// system call can hand over. With fewer than a batch has, it takes several calls.
+    /// system call can hand over. With fewer than a batch has, it takes several calls; with fewer
+    /// than 16 chains are not linked.
     #[must_use]
     pub fn ring_entries(mut self, entries: u32) -> Self {
         self.ring_entries = Some(entries);
@@ -191,6 +242,14 @@ impl Config {
     #[must_use]
     pub fn task_work(mut self, task_work: TaskWork) -> Self {
         self.task_work = task_work;
+        self
+    }
+
+    /// Whether steps of a chain may be handed to the backend together, linked. Without it each step
+    /// waits for the completion of the one before: slower, with the same outcome.
+    #[must_use]
+    pub fn link(mut self, link: bool) -> Self {
+        self.link = link;
         self
     }
 
@@ -243,6 +302,15 @@ impl Config {
         self
     }
 
+    /// Runs on a simulated disk, whatever [`backend`](Self::backend) says: code that starts its own
+    /// engine from a `Config` is tested as it is. The feature `sim` has this.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn simulated(mut self, disk: &SimDisk) -> Self {
+        self.simulated = Some(disk.clone());
+        self
+    }
+
     /// Checks the settings and starts an engine on this thread.
     ///
     /// # Errors
@@ -265,19 +333,21 @@ impl Config {
         self.ring_entries.unwrap_or(4 * self.depth).next_power_of_two()
     }
 
-    pub(crate) fn buffers_or_default(&self) -> (u32, u32) {
-        self.buffers.unwrap_or((self.capacity_or_default(), 4096))
+    pub(crate) fn classes_or_default(&self) -> Vec<BufferClass> {
+        self.classes.clone().unwrap_or_else(|| BufferClass::defaults(self.capacity_or_default()))
     }
 
     /// Refuses what is out of range.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let capacity = self.capacity_or_default();
-        let (count, len_bytes) = self.buffers_or_default();
         in_range("depth", self.depth, 1, DEPTH_MAX)?;
         in_range("capacity", capacity, self.depth, CAPACITY_MAX)?;
         in_range("number of threads", self.threads_or_default(), 1, THREADS_MAX)?;
-        in_range("number of buffers", count, 0, BUFFERS_MAX)?;
-        in_range("length of buffers", len_bytes, 1, BUFFER_LEN_MAX_BYTES)?;
+        BufferClass::check(&self.classes_or_default())?;
+        if self.capacity_bytes == Some(0) {
+            let why = "the capacity in bytes is 0: choose 1 or more";
+            return Err(refuse(why.to_owned()));
+        }
         in_range("queue", self.queue, 1, QUEUE_MAX)?;
         in_range("CPU to pin to", self.pin.unwrap_or(0), 0, PIN_MAX)?;
         in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)?;
@@ -285,38 +355,31 @@ impl Config {
         not_longer("time of busy polling", self.busy_poll, BUSY_POLL_MAX)?;
         let idle = self.sqpoll.map_or(Duration::ZERO, |sqpoll| sqpoll.idle);
         not_longer("idle time of SQPOLL", idle, SQPOLL_IDLE_MAX)?;
+        let has_buffers = self.classes_or_default().iter().any(|class| class.count > 0);
         let lacking = |required, is_there: bool| self.require.contains(required) && !is_there;
-        if lacking(Required::FIXED_BUFFERS, self.fixed_buffers && count > 0) {
-            return Err(wrong("fixed buffers are required, and none are asked for: choose some"));
+        if lacking(Required::FIXED_BUFFERS, self.fixed_buffers && has_buffers) {
+            let why = "fixed buffers are required, and none are asked for: choose some";
+            return Err(refuse(why.to_owned()));
         }
         if lacking(Required::FIXED_FILES, self.fixed_files > 0) {
-            return Err(wrong("fixed files are required, and none are asked for: choose some"));
+            let why = "fixed files are required, and none are asked for: choose some";
+            return Err(refuse(why.to_owned()));
         }
         Ok(())
     }
-}
-
-fn wrong(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::refused(ErrorKind::InvalidConfig, "configure the engine", why)
 }
 
 fn not_longer(setting: &str, value: Duration, max: Duration) -> Result<(), Error> {
     if value <= max {
         return Ok(());
     }
-    Err(wrong(format!("the {setting} is {value:?}: choose 0 to {} s", max.as_secs())))
-}
-
-fn in_range(setting: &str, value: u32, min: u32, max: u32) -> Result<(), Error> {
-    if (min..=max).contains(&value) {
-        return Ok(());
-    }
-    Err(wrong(format!("the {setting} is {value}: choose {min} to {max}")))
+    Err(refuse(format!("the {setting} is {value:?}: choose 0 to {} s", max.as_secs())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn each_value_out_of_range_is_named_with_its_range() {
@@ -327,6 +390,7 @@ mod tests {
             (Config::new().depth(0), "the depth is 0: choose 1 to 4096"),
             (Config::new().depth(5000), "the depth is 5000: choose 1 to 4096"),
             (Config::new().depth(8).capacity(7), "the capacity is 7: choose 8 to 65536"),
+            (Config::new().capacity_bytes(0), "the capacity in bytes is 0: choose 1 or more"),
             (Config::new().threads(0), "the number of threads is 0: choose 1 to 1024"),
             (Config::new().buffers(70_000, 1), "the number of buffers is 70000: choose 0 to 65536"),
             (Config::new().buffers(1, 0), "the length of buffers is 0: choose 1 to 1073741824"),

@@ -3,10 +3,10 @@
 //! body, `shutdown` ends the engine.
 
 use crate::backend::{Backend, Completion as RawCompletion, Request, Wait};
-use crate::buffer::{Arena, Buffer};
+use crate::buffer::Buffer;
 use crate::callback::Completion;
+use crate::chain::Chains;
 use crate::choices::Required;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::file::{File, Slot};
@@ -15,6 +15,7 @@ use crate::intake::{Context, Intake, Refused};
 use crate::metrics::Metrics;
 use crate::op::Operation;
 use crate::polling;
+use crate::pool;
 use crate::report::Report;
 use crate::schedule::{Batch, Deadlines, Window};
 use crate::select::select;
@@ -87,20 +88,7 @@ impl Engine {
         mut backend: Box<dyn Backend>,
         mut report: Report,
     ) -> Result<Self, Error> {
-        let (count, len_bytes) = config.buffers_or_default();
-        let arena = if count > 0 { Some(Arena::new(count, len_bytes)?) } else { None };
-        if let Some(arena) = arena.as_ref().filter(|_| config.fixed_buffers) {
-            let pieces: Vec<_> = arena.chunks().collect();
-            // SAFETY: the engine holds the arena for as long as the backend, and forgets both
-            // together if anything is in flight at the end.
-            match unsafe { backend.register_memory(&pieces) } {
-                Ok(()) => report.fixed_buffers = true,
-                Err(error) => {
-                    let required = config.require.contains(Required::FIXED_BUFFERS);
-                    report.note_unless(required, "registered buffers", error.to_string())?;
-                }
-            }
-        }
+        let arena = pool::set_up(config, &mut *backend, &mut report)?;
         if config.fixed_files > 0 {
             match backend.register_slots(config.fixed_files) {
                 Ok(()) => report.fixed_files = config.fixed_files,
@@ -117,14 +105,17 @@ impl Engine {
         Ok(Self {
             intake: Intake {
                 number,
-                inflight: InFlight::new(capacity, number),
+                inflight: InFlight::new(capacity, number)
+                    .with_bytes_max(config.capacity_bytes.unwrap_or(u64::MAX)),
+                chains: Chains::new(capacity, config.link),
                 queue: VecDeque::with_capacity(capacity as usize),
                 arena,
                 fixed_arena,
                 cancels: VecDeque::with_capacity(capacity as usize),
                 deadlines: Deadlines::new(capacity),
-                clock: Clock::new(),
+                clock: backend.clock(),
                 looked_ns: 0,
+                has_real_files: backend.has_real_files(),
                 metrics: Metrics::new(),
                 closing: false,
             },
@@ -146,8 +137,9 @@ impl Engine {
     ///
     /// # Errors
     /// Everything that was handed in comes back: with `Full` when the engine holds as many requests
-    /// as its capacity, with `Misaligned` when a direct transfer cannot work, with `Closing` during
-    /// a shutdown.
+    /// or bytes as its capacity, with `Misaligned` when a direct transfer cannot work, with
+    /// `TooLarge` when it exceeds the capacity in bytes by itself, with `Closing` during a
+    /// shutdown.
     #[inline]
     pub fn submit<O, F>(&mut self, op: O, on_complete: F) -> Result<OpId, Refused<O, F>>
     where
@@ -213,15 +205,39 @@ impl Engine {
         Ok(())
     }
 
-    /// Accepted requests that were not called back yet.
+    /// Ticks until there is room for so many more requests, and transfers of so many bytes
+    /// together. Callbacks run meanwhile; what they submit takes its part of the room.
+    ///
+    /// # Errors
+    /// `TooLarge` if there is not so much room even in an idle engine; else as
+    /// [`tick`](Self::tick).
+    pub fn wait_for_room(&mut self, requests: u32, bytes: u64) -> Result<(), Error> {
+        while !self.intake.inflight.has_room(requests, bytes)? {
+            self.tick(Wait::AtLeast(1))?;
+        }
+        Ok(())
+    }
+
+    /// Accepted requests that were not called back yet; each step of a chain is one.
     #[inline]
     pub fn in_flight(&self) -> u32 {
         self.intake.inflight.len()
     }
 
-    /// A buffer of the pool, or `None` when all are in use. It holds whatever its last use left.
+    /// A buffer of the pool's smallest class, or `None` when all are in use. It holds whatever its
+    /// last use left.
     pub fn buffer(&self) -> Option<Buffer> {
         self.intake.buffer()
+    }
+
+    /// A buffer that stands for `len_bytes`, of the smallest class that holds as many; `None` when
+    /// all buffers of this class are in use. It does not go on to a larger class then: small
+    /// requests would take the buffers that large ones cannot do without.
+    ///
+    /// # Errors
+    /// `TooLarge` when no class has such buffers, so that waiting would not help.
+    pub fn buffer_of(&self, len_bytes: usize) -> Result<Option<Buffer>, Error> {
+        self.intake.buffer_of(len_bytes)
     }
 
     /// Registers a file with the kernel, which then looks it up once instead of per request: use

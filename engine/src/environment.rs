@@ -2,6 +2,7 @@
 //! new build, and back as lines that a person can read. Extends `config::Config`; reads the
 //! environment once, when asked.
 
+use crate::buffer_class::BufferClass;
 use crate::choices::{Required, TaskWork};
 use crate::config::{BackendChoice, Config, SqPoll};
 use crate::error::{Error, ErrorKind};
@@ -19,7 +20,7 @@ struct Variable {
 }
 
 /// All settings, in the order of the table of `Config`.
-const VARIABLES: [Variable; 15] = [
+const VARIABLES: [Variable; 19] = [
     Variable {
         name: "IOMILL_BACKEND",
         takes: "auto, io_uring or threads",
@@ -45,16 +46,40 @@ const VARIABLES: [Variable; 15] = [
         show: |config| config.threads_or_default().to_string(),
     },
     Variable {
-        name: "IOMILL_BUFFERS",
-        takes: "COUNTxBYTES, for example 64x4096",
-        set: |config, text| {
-            let (count, len_bytes) = text.split_once('x')?;
-            Some(config.buffers(count.parse().ok()?, len_bytes.parse().ok()?))
+        name: "IOMILL_CAPACITY_BYTES",
+        takes: "a number of bytes, or unlimited",
+        set: |config, text| match text {
+            "unlimited" => Some(Config { capacity_bytes: None, ..config }),
+            bytes => Some(config.capacity_bytes(bytes.parse().ok()?)),
         },
         show: |config| {
-            let (count, len_bytes) = config.buffers_or_default();
-            format!("{count}x{len_bytes}")
+            config.capacity_bytes.map_or_else(|| String::from("unlimited"), |it| it.to_string())
         },
+    },
+    Variable {
+        name: "IOMILL_BUFFERS",
+        takes: "COUNTxBYTES, for example 64x4096, and more classes after commas",
+        set: |config, text| {
+            let classes = text.split(',').map(|class| class.trim().parse().ok());
+            Some(config.buffer_classes(classes.collect::<Option<Vec<BufferClass>>>()?))
+        },
+        show: |config| {
+            let classes = config.classes_or_default();
+            let texts = classes.iter().map(|class| format!("{}x{}", class.count, class.len_bytes));
+            texts.collect::<Vec<String>>().join(",")
+        },
+    },
+    Variable {
+        name: "IOMILL_HUGE_PAGES",
+        takes: "0 or 1",
+        set: |config, text| Some(config.huge_pages(named(&SWITCH, text)?)),
+        show: |config| name_of(&SWITCH, config.huge_pages),
+    },
+    Variable {
+        name: "IOMILL_ZERO_BUFFERS",
+        takes: "0 or 1",
+        set: |config, text| Some(config.zero_buffers(named(&SWITCH, text)?)),
+        show: |config| name_of(&SWITCH, config.zero_buffers),
     },
     Variable {
         name: "IOMILL_FIXED_BUFFERS",
@@ -95,6 +120,12 @@ const VARIABLES: [Variable; 15] = [
         takes: "0 or 1",
         set: |config, text| Some(config.iopoll(named(&SWITCH, text)?)),
         show: |config| name_of(&SWITCH, config.iopoll),
+    },
+    Variable {
+        name: "IOMILL_LINK",
+        takes: "0 or 1",
+        set: |config, text| Some(config.link(named(&SWITCH, text)?)),
+        show: |config| name_of(&SWITCH, config.link),
     },
     Variable {
         name: "IOMILL_REQUIRE",
@@ -145,13 +176,14 @@ impl Config {
     /// |---|---|
     /// | `IOMILL_BACKEND` | `auto`, `io_uring` or `threads` |
     /// | `IOMILL_DEPTH`, `IOMILL_CAPACITY`, `IOMILL_THREADS` | a number |
-    /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096` |
-    /// | `IOMILL_FIXED_BUFFERS` | `0` or `1` |
+    /// | `IOMILL_CAPACITY_BYTES` | a number of bytes |
+    /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096`; more classes after commas |
+    /// | `IOMILL_FIXED_BUFFERS`, `IOMILL_HUGE_PAGES`, `IOMILL_ZERO_BUFFERS` | `0` or `1` |
     /// | `IOMILL_FIXED_FILES` | a number of slots |
     /// | `IOMILL_RING_ENTRIES` | a number |
     /// | `IOMILL_TASK_WORK` | `defer`, `coop` or `plain` |
     /// | `IOMILL_SQPOLL` | idle time in milliseconds, `IDLE@CPU` to bind it, or `off` |
-    /// | `IOMILL_IOPOLL` | `0` or `1` |
+    /// | `IOMILL_IOPOLL`, `IOMILL_LINK` | `0` or `1` |
     /// | `IOMILL_REQUIRE` | `nothing`, or names of [`Required`] in lower case and with commas |
     /// | `IOMILL_QUEUE` | a number |
     /// | `IOMILL_PIN` | the number of a CPU, or `none` |
@@ -236,18 +268,22 @@ mod tests {
     }
 
     /// A value for each variable, other than its default.
-    const OTHERS: [(&str, &str); 15] = [
+    const OTHERS: [(&str, &str); 19] = [
         ("IOMILL_BACKEND", "threads"),
         ("IOMILL_DEPTH", "7"),
         ("IOMILL_CAPACITY", "9"),
         ("IOMILL_THREADS", "3"),
-        ("IOMILL_BUFFERS", "5x512"),
+        ("IOMILL_CAPACITY_BYTES", "5000000000"),
+        ("IOMILL_BUFFERS", "5x512,2x65536"),
+        ("IOMILL_HUGE_PAGES", "0"),
+        ("IOMILL_ZERO_BUFFERS", "1"),
         ("IOMILL_FIXED_BUFFERS", "0"),
         ("IOMILL_FIXED_FILES", "2"),
         ("IOMILL_RING_ENTRIES", "16"),
         ("IOMILL_TASK_WORK", "coop"),
         ("IOMILL_SQPOLL", "50@1"),
         ("IOMILL_IOPOLL", "1"),
+        ("IOMILL_LINK", "0"),
         ("IOMILL_REQUIRE", "fixed_files,threads"),
         ("IOMILL_QUEUE", "100"),
         ("IOMILL_PIN", "3"),
@@ -294,7 +330,10 @@ mod tests {
             let rest = line.trim_start().strip_prefix("pub fn ")?;
             rest.split_once("(mut self").map(|(name, _)| name)
         });
-        let mut setters: Vec<&str> = setters.collect();
+        // What is no text cannot be a variable, and the pool's classes have the shorter name.
+        let setters = setters.filter(|name| *name != "simulated");
+        let mut setters: Vec<&str> =
+            setters.map(|name| if name == "buffer_classes" { "buffers" } else { name }).collect();
         let mut settings: Vec<String> =
             VARIABLES.iter().map(|one| one.name["IOMILL_".len()..].to_lowercase()).collect();
         setters.sort_unstable();
@@ -317,7 +356,10 @@ mod tests {
         for (name, value, takes) in [
             ("IOMILL_BACKEND", "uring", "auto, io_uring or threads"),
             ("IOMILL_DEPTH", "-1", "a number"),
+            ("IOMILL_CAPACITY_BYTES", "1M", "a number of bytes"),
             ("IOMILL_BUFFERS", "64", "COUNTxBYTES"),
+            ("IOMILL_BUFFERS", "64x4096,", "COUNTxBYTES"),
+            ("IOMILL_HUGE_PAGES", "on", "0 or 1"),
             ("IOMILL_FIXED_BUFFERS", "yes", "0 or 1"),
             ("IOMILL_SQPOLL", "fast", "milliseconds"),
             ("IOMILL_SQPOLL", "50@", "milliseconds"),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The engine holds as many requests as it may: tick, then submit again.
+    /// The engine holds as many requests, or bytes, as it may: tick, then submit again.
     Full,
     /// The engine is shutting down and takes no more requests.
     Closing,
@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Cancelled,
     /// The request was given up because its deadline had passed.
     DeadlineExceeded,
+    /// More bytes than the engine or its pool can ever take at once: waiting does not help.
+    TooLarge,
     /// A configuration value is out of its range.
     InvalidConfig,
     /// A direct transfer's buffer, offset or length is not aligned.
@@ -78,6 +80,8 @@ struct Detail {
     offset: Option<u64>,
     errno: Option<i32>,
     transferred_bytes: u32,
+    /// Which step of how many.
+    step: Option<(usize, usize)>,
     ran: Ran,
     explanation: Cow<'static, str>,
 }
@@ -114,6 +118,12 @@ impl Error {
         self.detail.as_ref().map_or(Ran::No, |detail| detail.ran)
     }
 
+    /// Of a chain, the step that failed, the first one being 0. The steps before it have succeeded,
+    /// those after it were not begun.
+    pub fn failed_step(&self) -> Option<usize> {
+        self.detail.as_ref().and_then(|detail| detail.step).map(|(step, _)| step)
+    }
+
     /// An answer without details: `Full` or `Closing`.
     pub(crate) fn answer(kind: ErrorKind) -> Self {
         Self { kind, detail: None }
@@ -141,14 +151,22 @@ impl Error {
         errno: Option<i32>,
         explanation: Cow<'static, str>,
     ) -> Self {
-        let (path, offset, transferred_bytes) = (None, None, 0);
         // Whoever refuses has not asked the kernel; an errno is the kernel's answer.
         let ran = match (kind, errno) {
             (ErrorKind::Backend, _) => Ran::Unknown,
             (_, None | Some(libc::ECANCELED)) => Ran::No,
             (_, Some(_)) => Ran::Begun,
         };
-        let detail = Detail { operation, path, offset, errno, transferred_bytes, ran, explanation };
+        let detail = Detail {
+            operation,
+            path: None,
+            offset: None,
+            errno,
+            transferred_bytes: 0,
+            step: None,
+            ran,
+            explanation,
+        };
         Self { kind, detail: Some(Box::new(detail)) }
     }
 
@@ -190,6 +208,14 @@ impl Error {
         }
     }
 
+    /// The same error with the step of a chain that it is about.
+    pub(crate) fn with_step(mut self, step: usize, of: usize) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.step = Some((step, of));
+        }
+        self
+    }
+
     /// The same error with what is known of the request's run.
     pub(crate) fn with_ran(mut self, ran: Ran) -> Self {
         if let Some(detail) = &mut self.detail {
@@ -224,6 +250,9 @@ impl std::fmt::Display for Error {
                 _ => "the request failed",
             });
         };
+        if let Some((step, of)) = detail.step {
+            write!(f, "step {} of {of}: ", step + 1)?;
+        }
         f.write_str(detail.operation)?;
         if let Some(path) = &detail.path {
             write!(f, " {}", path.display())?;

@@ -2,7 +2,9 @@
 //! closed after the last operation and never while one is in flight. Knows what direct I/O on the
 //! file asks for; makes no transfers itself.
 
+use crate::durability::{Durability, DurableMethod, FileDurability};
 use crate::error::{Error, ErrorKind};
+use crate::metadata::AtomicLimits;
 use crate::platform;
 use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom};
 use std::mem::ManuallyDrop;
@@ -31,9 +33,12 @@ struct Inner {
     released: bool,
     /// Whether a sync of it has failed.
     poisoned: AtomicBool,
+    durability: FileDurability,
     path: PathBuf,
     /// `Some` for a file that is open for direct I/O.
     alignment: Option<DirectAlignment>,
+    /// Of a direct file that takes atomic writes.
+    atomic: Option<AtomicLimits>,
 }
 
 impl Drop for Inner {
@@ -91,16 +96,19 @@ impl File {
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
         let is_direct = platform::O_DIRECT
             .is_some_and(|direct| flags.contains(OFlags::from_bits_retain(direct.cast_unsigned())));
-        let alignment =
-            is_direct.then(|| platform::direct_alignment(fd.as_fd()).unwrap_or(ASSUMED));
+        let direct = is_direct.then(|| platform::direct_properties(fd.as_fd()));
+        let alignment = direct.map(|(alignment, _)| alignment.unwrap_or(ASSUMED));
+        let atomic = direct.and_then(|(_, atomic)| atomic);
         let fd = ManuallyDrop::new(fd);
         Ok(Self {
             inner: Arc::new(Inner {
                 fd,
                 released: false,
                 poisoned: AtomicBool::new(false),
+                durability: FileDurability::unknown(),
                 path,
                 alignment,
+                atomic,
             }),
             slot: None,
         })
@@ -143,6 +151,14 @@ impl File {
     #[inline]
     pub fn alignment(&self) -> Option<DirectAlignment> {
         self.inner.alignment
+    }
+
+    /// What an atomic write of this file may be: see [`WriteFlags::ATOMIC`]. `None` if the file is
+    /// not open for direct I/O, or takes none, or before Linux 6.11. Read at open.
+    ///
+    /// [`WriteFlags::ATOMIC`]: crate::WriteFlags::ATOMIC
+    pub fn atomic_limits(&self) -> Option<AtomicLimits> {
+        self.inner.atomic
     }
 
     /// The file behind a descriptor that a completed open answered.
@@ -195,6 +211,29 @@ impl File {
         let why = "an earlier sync of it failed, and what was written before that may be lost: \
                    open it anew, and write again";
         Err(Error::refused(ErrorKind::Poisoned, operation, why).with_path(self.path()))
+    }
+
+    /// How [`DurableWrite`](crate::DurableWrite) makes this file's bytes durable: a linked sync
+    /// until [`Engine::probe_durability`](crate::Engine::probe_durability) has found a quicker way
+    /// or [`set_durable_method`](Self::set_durable_method) was called.
+    #[inline]
+    pub fn durable_method(&self) -> DurableMethod {
+        self.inner.durability.method()
+    }
+
+    /// Chooses the method for all handles of this file, from the next submission on.
+    pub fn set_durable_method(&self, method: DurableMethod) {
+        self.inner.durability.set_method(method);
+    }
+
+    /// What a probe has found, if there was one.
+    pub fn durability(&self) -> Option<&Durability> {
+        self.inner.durability.probed()
+    }
+
+    /// A probe has found this.
+    pub(crate) fn set_durability(&self, durability: Durability) {
+        self.inner.durability.set_probed(durability);
     }
 
     #[inline]

@@ -5,6 +5,8 @@
 use crate::backend::Request;
 use crate::buffer::advance;
 use crate::callback::Parcel;
+use crate::chain::Place;
+use crate::error::{Error, ErrorKind};
 use crate::op::Described;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -59,6 +61,8 @@ pub(crate) enum GivenUp {
 pub(crate) struct Slot {
     /// What is left to do. After a short transfer its address, offset and length have moved on.
     pub(crate) request: Request,
+    /// Bytes that it counts for in the table's capacity.
+    total_bytes: u32,
     /// Bytes that a transfer still has to move.
     pub(crate) left_bytes: u32,
     /// Bytes that earlier, short transfers of this request moved.
@@ -69,6 +73,8 @@ pub(crate) struct Slot {
     pub(crate) with_backend: bool,
     /// Whether the backend has had it at least once.
     pub(crate) was_with_backend: bool,
+    /// Its place in a chain, if it is a step of one.
+    pub(crate) place: Option<Place>,
     /// Why it is to be given up, if it is.
     pub(crate) given_up: Option<GivenUp>,
     /// How often in a row the kernel said EINTR or EAGAIN.
@@ -106,6 +112,9 @@ pub(crate) struct InFlight {
     slots: Box<[Slot]>,
     first_free: u32,
     occupied: u32,
+    /// Bytes that the accepted transfers move together.
+    bytes: u64,
+    bytes_max: u64,
     /// The number of the engine, to which the ids belong.
     engine: u32,
 }
@@ -115,11 +124,13 @@ impl InFlight {
     pub(crate) fn new(capacity: u32, engine: u32) -> Self {
         let slot = |index: u32| Slot {
             request: Request::without_file(crate::backend::RequestKind::Nop),
+            total_bytes: 0,
             left_bytes: 0,
             done_bytes: 0,
             block_len_bytes: 1,
             with_backend: false,
             was_with_backend: false,
+            place: None,
             given_up: None,
             retries: 0,
             accepted_ns: 0,
@@ -130,7 +141,14 @@ impl InFlight {
             parcel: Parcel::empty(),
         };
         let first_free = if capacity > 0 { 0 } else { NONE };
-        Self { slots: (0..capacity).map(slot).collect(), first_free, occupied: 0, engine }
+        let slots = (0..capacity).map(slot).collect();
+        Self { slots, first_free, occupied: 0, bytes: 0, bytes_max: u64::MAX, engine }
+    }
+
+    /// The same table, for transfers of no more bytes together.
+    pub(crate) fn with_bytes_max(mut self, bytes_max: u64) -> Self {
+        self.bytes_max = bytes_max;
+        self
     }
 
     /// Whether no slot is free.
@@ -139,10 +157,59 @@ impl InFlight {
         self.first_free == NONE
     }
 
+    /// Whether a transfer of so many bytes fits beside those that were accepted.
+    #[inline]
+    pub(crate) fn has_room_for(&self, total_bytes: u64) -> bool {
+        total_bytes == 0 || total_bytes <= self.bytes_max.saturating_sub(self.bytes)
+    }
+
+    /// The answer where it does not.
+    #[cold]
+    pub(crate) fn refusal(&self, total_bytes: u64) -> Error {
+        let bytes_max = self.bytes_max;
+        if total_bytes <= bytes_max {
+            return Error::answer(ErrorKind::Full);
+        }
+        let why = format!(
+            "a transfer of {total_bytes} bytes exceeds the engine's capacity of {bytes_max} by \
+             itself: split it, or configure a larger capacity in bytes"
+        );
+        Error::refused(ErrorKind::TooLarge, "submit", why)
+    }
+
+    /// Whether there is room for so many requests of so many bytes together; an error if there
+    /// never will be.
+    pub(crate) fn has_room(&self, requests: u32, bytes: u64) -> Result<bool, Error> {
+        let capacity = self.slots.len();
+        if requests as usize > capacity || bytes > self.bytes_max {
+            let bytes_max = self.bytes_max;
+            let why = format!(
+                "{requests} requests of {bytes} bytes together exceed the engine's capacity of \
+                 {capacity} requests and {bytes_max} bytes"
+            );
+            return Err(Error::refused(ErrorKind::TooLarge, "wait for room", why));
+        }
+        let free = capacity - self.occupied as usize;
+        Ok(requests as usize <= free && bytes <= self.bytes_max.saturating_sub(self.bytes))
+    }
+
     /// Accepted requests.
     #[inline]
     pub(crate) fn len(&self) -> u32 {
         self.occupied
+    }
+
+    /// How many more requests there is room for.
+    #[inline]
+    pub(crate) fn free(&self) -> u32 {
+        self.capacity() - self.occupied
+    }
+
+    /// How many requests there is room for in all.
+    #[inline]
+    pub(crate) fn capacity(&self) -> u32 {
+        // Made for a number of this type.
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
     /// Takes a free slot; `None` when there is none. The caller fills the parcel.
@@ -154,14 +221,17 @@ impl InFlight {
         debug_assert!(!slot.occupied, "a free slot is not occupied");
         self.first_free = slot.next_free;
         self.occupied += 1;
+        self.bytes += u64::from(total_bytes);
         let id = OpId::new(self.engine, slot.generation, index);
         slot.occupied = true;
         slot.request = Request { id: id.to_bits(), ..request };
+        slot.total_bytes = total_bytes;
         slot.left_bytes = total_bytes;
         slot.done_bytes = 0;
         slot.block_len_bytes = block_len_bytes;
         slot.with_backend = false;
         slot.was_with_backend = false;
+        slot.place = None;
         slot.given_up = None;
         slot.retries = 0;
         slot.staged_ns = 0;
@@ -226,6 +296,8 @@ impl InFlight {
         slot.generation = slot.generation.wrapping_add(1);
         slot.next_free = first_free;
         let parcel = slot.parcel.take();
+        let total_bytes = u64::from(slot.total_bytes);
+        self.bytes -= total_bytes;
         self.first_free = index;
         self.occupied -= 1;
         parcel
@@ -264,6 +336,39 @@ mod tests {
                     drop(table.remove(id));
                 }
                 prop_assert_eq!(table.len() as usize, live.len());
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_bounded_and_counted_until_their_request_is_gone(
+            bytes_max in 1_u64..100, steps in prop::collection::vec(any::<(bool, u8)>(), 0..200)
+        ) {
+            let mut table = InFlight::new(4, 0).with_bytes_max(bytes_max);
+            let mut live: Vec<(OpId, u32)> = Vec::new();
+            for (insert, number) in steps {
+                let sum: u64 = live.iter().map(|(_, len)| u64::from(*len)).sum();
+                if insert {
+                    let total_bytes = u32::from(number);
+                    let fits = total_bytes == 0 || sum + u64::from(total_bytes) <= bytes_max;
+                    prop_assert_eq!(table.has_room_for(u64::from(total_bytes)), fits);
+                    let never = u64::from(total_bytes) > bytes_max;
+                    prop_assert_eq!(table.has_room(1, u64::from(total_bytes)).is_err(), never);
+                    if !fits {
+                        let kind = if never { ErrorKind::TooLarge } else { ErrorKind::Full };
+                        prop_assert_eq!(table.refusal(u64::from(total_bytes)).kind(), kind);
+                    } else if let Some((id, slot)) =
+                        table.insert(Described { total_bytes, ..nop() })
+                    {
+                        // As a short transfer leaves it.
+                        slot.left_bytes = 0;
+                        live.push((id, total_bytes));
+                    }
+                } else if !live.is_empty() {
+                    let (id, _) = live.swap_remove(usize::from(number) % live.len());
+                    drop(table.remove(id));
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! What accepts requests: all of the engine but its loop, so that callbacks can submit too without
 //! being able to tick. Owned by `engine`; never touches the backend.
 
-use crate::buffer::{Arena, Buffer};
-use crate::callback::{Completion, Delivery, Parcel};
+use crate::buffer::{Arena, Buffer, too_long};
+use crate::callback::{Completion, Delivery, Outcome, Parcel};
+use crate::chain::Chains;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, InFlight, OpId};
@@ -46,7 +47,9 @@ pub(crate) struct Intake {
     /// Which engine, for registered files.
     pub(crate) number: u32,
     pub(crate) inflight: InFlight,
-    /// Accepted requests that wait for the window, first come first served.
+    pub(crate) chains: Chains,
+    /// Accepted requests that wait for the window, first come first served; a chain with its id as
+    /// long as it has something to hand over.
     pub(crate) queue: VecDeque<OpId>,
     pub(crate) arena: Option<Arc<Arena>>,
     /// The arena again if it is registered.
@@ -57,11 +60,20 @@ pub(crate) struct Intake {
     pub(crate) clock: Clock,
     /// The last look at the clock in this turn or, outside of one, since the last turn; 0 for none.
     pub(crate) looked_ns: u64,
+    /// Whether files are the kernel's, so that what statx(2) says of them is true.
+    pub(crate) has_real_files: bool,
     pub(crate) metrics: Metrics,
     pub(crate) closing: bool,
 }
 
 impl Intake {
+    /// What operations have to know of this engine.
+    #[inline]
+    pub(crate) fn surroundings(&self) -> Surroundings<'_> {
+        let arena = self.fixed_arena.as_deref();
+        Surroundings { engine: self.number, arena, has_real_files: self.has_real_files }
+    }
+
     #[inline]
     pub(crate) fn submit<O, F>(&mut self, mut op: O, on_complete: F) -> Result<OpId, Refused<O, F>>
     where
@@ -71,15 +83,22 @@ impl Intake {
         if self.closing {
             return Err(refuse(op, on_complete, Error::answer(ErrorKind::Closing)));
         }
+        if O::STEPS > 1 {
+            return self.submit_steps(op, on_complete);
+        }
         // Asked before the operation describes itself: some give something up to do so.
         if self.inflight.is_full() {
             return Err(refuse(op, on_complete, Error::answer(ErrorKind::Full)));
         }
-        let arena = self.fixed_arena.as_deref();
-        let described = match op.describe(Surroundings { engine: self.number, arena }) {
+        let described = match op.describe(self.surroundings()) {
             Ok(described) => described,
             Err(error) => return Err(refuse(op, on_complete, error)),
         };
+        // Only transfers count here, and those give nothing up to describe themselves.
+        if !self.inflight.has_room_for(u64::from(described.total_bytes)) {
+            let error = self.inflight.refusal(u64::from(described.total_bytes));
+            return Err(refuse(op, on_complete, error));
+        }
         let now_ns = self.recent_ns();
         let Some((id, slot)) = self.inflight.insert(described) else {
             unreachable!("a table that is not full takes one more");
@@ -103,8 +122,8 @@ impl Intake {
     /// The time now.
     #[inline]
     pub(crate) fn look_at_clock(&mut self) -> u64 {
-        // A clock that has just started is one nanosecond ahead: 0 says that nobody has looked.
-        self.looked_ns = self.clock.now_ns().max(1);
+        // Never 0, which says that nobody has looked.
+        self.looked_ns = self.clock.now_ns();
         self.looked_ns
     }
 
@@ -120,8 +139,7 @@ impl Intake {
         F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
     {
         let id = self.submit(op, on_complete)?;
-        let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        self.deadlines.set(id.index(), self.clock.now_ns().saturating_add(limit_ns));
+        self.deadlines.set(id.index(), self.clock.end_ns(limit));
         Ok(id)
     }
 
@@ -131,10 +149,16 @@ impl Intake {
             return false;
         }
         let Some(slot) = self.inflight.find(id) else { return false };
-        if slot.given_up.is_none() {
-            slot.given_up = Some(why);
-            self.cancels.push_back(id);
+        if slot.given_up.is_some() {
+            return true;
         }
+        slot.given_up = Some(why);
+        let (mut id, place) = (id, slot.place);
+        if let Some(place) = place {
+            id = self.chains.leader(place.chain);
+            self.mark_given_up(place, why);
+        }
+        self.cancels.push_back(id);
         true
     }
 
@@ -150,13 +174,20 @@ impl Intake {
         self.arena.as_ref()?.take()
     }
 
+    pub(crate) fn buffer_of(&self, len_bytes: usize) -> Result<Option<Buffer>, Error> {
+        match &self.arena {
+            Some(arena) => arena.take_len(len_bytes),
+            None => Err(too_long(len_bytes, 0)),
+        }
+    }
+
     /// Frees the request's slot and runs its callback; a panic comes back as its payload.
     #[inline]
     pub(crate) fn call_back(&mut self, id: OpId, outcome: Result<u32, Error>) -> Result<(), Panic> {
         // The slot is free before the callback runs, so that the callback can submit into it.
         self.deadlines.clear(id.index());
         let parcel = self.inflight.remove(id);
-        self.deliver(parcel, id, outcome)
+        self.deliver(parcel, id, Outcome::Single(outcome))
     }
 
     /// Runs a callback; a panic comes back as its payload.
@@ -165,7 +196,7 @@ impl Intake {
         &mut self,
         parcel: Parcel,
         id: OpId,
-        outcome: Result<u32, Error>,
+        outcome: Outcome<'_>,
     ) -> Result<(), Panic> {
         catch_unwind(AssertUnwindSafe(|| {
             parcel.deliver(Delivery { id, outcome, context: &mut Context { intake: self } });
@@ -174,7 +205,7 @@ impl Intake {
 }
 
 #[cold]
-fn refuse<O, F>(op: O, on_complete: F, error: Error) -> Refused<O, F> {
+pub(crate) fn refuse<O, F>(op: O, on_complete: F, error: Error) -> Refused<O, F> {
     Refused { op, on_complete, error }
 }
 
@@ -233,6 +264,14 @@ impl Context<'_> {
     /// As [`Engine::metrics`](crate::Engine::metrics), without the requests of the present turn.
     pub fn metrics(&self) -> &Metrics {
         &self.intake.metrics
+    }
+
+    /// As [`Engine::buffer_of`](crate::Engine::buffer_of).
+    ///
+    /// # Errors
+    /// As `Engine::buffer_of`.
+    pub fn buffer_of(&self, len_bytes: usize) -> Result<Option<Buffer>, Error> {
+        self.intake.buffer_of(len_bytes)
     }
 
     /// As [`Engine::in_flight`](crate::Engine::in_flight); the request that is being called back

@@ -23,8 +23,10 @@
 
 #![deny(unsafe_code)]
 
+mod buffer_class;
 mod choices;
 mod config;
+mod durability;
 mod environment;
 mod errno;
 mod error;
@@ -42,35 +44,42 @@ mod report;
 mod buffer;
 #[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
 mod callback;
+mod chain;
 #[expect(unsafe_code, reason = "moves a vector on after a short transfer")]
 mod inflight;
 mod schedule;
 mod settle;
+mod steps;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
 pub mod backend;
 mod select;
 
 mod clock;
-#[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
 mod engine;
 mod handle;
 mod intake;
 mod metrics;
 mod metrics_text;
+#[expect(unsafe_code, reason = "registers memory that it owns")]
+mod pool;
+mod probe;
 #[expect(unsafe_code, reason = "drops the backend, or keeps it from being dropped")]
 mod shutdown;
 #[expect(unsafe_code, reason = "vouches for the memory of what is in flight")]
 mod turn;
 
 pub use backend::Wait;
-pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList};
+pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList, OwnedMemory};
+pub use buffer_class::{BUFFER_CLASSES_MAX, BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BufferClass};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
+pub use chain::CHAIN_LEN_MAX;
 pub use choices::{Required, TaskWork};
 pub use config::{
-    BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX,
-    FIXED_FILES_MAX, QUEUE_MAX, RING_ENTRIES_MAX, SqPoll, THREADS_MAX,
+    BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, RING_ENTRIES_MAX,
+    SqPoll, THREADS_MAX,
 };
+pub use durability::{Durability, DurableFigure, DurableMethod};
 pub use engine::{Engine, Tick};
 pub use error::{Error, ErrorKind, Ran};
 pub use file::{DirectAlignment, File, OpenOptions};
@@ -82,11 +91,12 @@ pub use intake::{Context, Refused};
 pub use metadata::{AtomicLimits, FileKind, Metadata};
 pub use metrics::{Metrics, OpMetrics};
 pub use op::{
-    Advice, Advise, Allocate, AllocateMode, Append, Close, Link, MakeDirectory, Nop, Open,
-    Operation, Read, ReadVectored, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write,
-    WriteFlags, WriteVectored, WriteWith,
+    Advice, Advise, Allocate, AllocateMode, Append, Chain, ChainStep, ChainSteps, Close, CopyParts,
+    CopyRange, DurableAppend, DurableWrite, Link, MakeDirectory, Nop, Open, Operation, Read,
+    ReadVectored, ReadWhole, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write, WriteFlags,
+    WriteVectored, WriteWith,
 };
-pub use report::{Fallback, Report};
+pub use report::{Fallback, HugePages, PoolClass, Report};
 pub use shutdown::ShutdownReport;
 
 /// Compiles and runs the program in the workspace's README.
@@ -98,3 +108,23 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/threads-and-futures.md")]
 struct ThreadsAndFutures;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/chains-and-durability.md")]
+struct ChainsAndDurability;
+
+/// Compiles and runs the programs in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/buffers.md")]
+struct Buffers;
+
+/// Compiles and runs the program in the guide.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../docs/guides/simulated-disk.md")]
+struct SimulatedDisk;
+
+/// Compiles and runs the program in the guide.
+#[cfg(all(doctest, feature = "sim"))]
+#[doc = include_str!("../../docs/guides/crash-testing.md")]
+struct CrashTesting;

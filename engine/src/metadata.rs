@@ -18,7 +18,7 @@ pub enum FileKind {
     Other,
 }
 
-/// Lengths that an atomic write of a file may have. Units: bytes, powers of two.
+/// What an atomic write of a file may be. Units: bytes, powers of two.
 ///
 /// Kernel: Linux 6.11 on devices, 6.13 on ext4 and XFS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct AtomicLimits {
     pub min: u32,
     /// The longest.
     pub max: u32,
+    /// The most pieces of memory that one may be written from.
+    pub segments_max: u32,
 }
 
 /// Properties of a file at one moment.

@@ -13,6 +13,12 @@ use crate::report::Report;
 /// and security modules refuse in more ways than could be listed. But for two: a setting that is
 /// wrong everywhere is told to whoever made it, and what is required is not done without.
 pub(crate) fn select(config: &Config) -> Result<(Box<dyn Backend>, Report), Error> {
+    #[cfg(feature = "sim")]
+    if let Some(disk) = &config.simulated {
+        let sim = disk.backend();
+        let report = Report::new(sim.name(), "asked for");
+        return Ok((sim, report));
+    }
     match config.backend {
         BackendChoice::IoUring => ring(config, "asked for"),
         BackendChoice::Threads => threads(config, String::from("asked for")),

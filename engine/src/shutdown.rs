@@ -5,7 +5,7 @@ use crate::backend::Wait;
 use crate::engine::Engine;
 use crate::inflight::InFlight;
 use std::mem::ManuallyDrop;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a dropped engine waits for its requests before it gives them up.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
@@ -49,10 +49,9 @@ impl Engine {
 
     /// Turns until nothing is in flight, the time is over or the backend has failed.
     fn turn_until_empty(&mut self, limit: Duration, report: &mut ShutdownReport) {
-        let end = Instant::now().checked_add(limit);
+        let end_ns = self.intake.clock.end_ns(limit);
         while self.in_flight() > 0 {
-            let left =
-                end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+            let left = self.intake.clock.until(end_ns);
             // At least one turn, also with no time: it gives up what waits in the queue.
             let turn = self.turn(Wait::For { at_least: 1, timeout: left });
             let Ok(turn) = turn else { break };

@@ -12,10 +12,9 @@
 use crate::backend::Wait;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
-use crate::inflight::{GivenUp, OpId};
+use crate::inflight::{GivenUp, OpId, Slot};
 use crate::intake::Panic;
 use crate::settle::{Settled, give_up, ran_before, settle};
-use std::time::Duration;
 
 impl Engine {
     /// One turn; a callback's panic is handed to the caller.
@@ -52,12 +51,17 @@ impl Engine {
         }
     }
 
+    /// Whether the next turn has something to hand over.
+    #[inline]
+    pub(crate) fn has_more(&self) -> bool {
+        !self.intake.queue.is_empty() && self.window.room() > 0
+    }
+
     /// The wait that makes sense now: not before what is ready was handed over or given to the
     /// caller, for no more than is in flight, and no longer than until the next deadline.
     #[inline]
     fn bounded(&self, wait: Wait, turn: &Turn) -> Wait {
-        let more = !self.intake.queue.is_empty() && self.window.room() > 0;
-        if more || turn.tick.completed > 0 {
+        if self.has_more() || turn.tick.completed > 0 {
             return Wait::None;
         }
         self.until_deadline(wait.capped(self.window.occupied()))
@@ -68,8 +72,7 @@ impl Engine {
     pub(crate) fn until_deadline(&self, wait: Wait) -> Wait {
         match self.intake.deadlines.next_visit_ns() {
             Some(visit_ns) if wait != Wait::None => {
-                let left_ns = visit_ns.saturating_sub(self.intake.clock.now_ns());
-                wait.no_longer_than(Duration::from_nanos(left_ns))
+                wait.no_longer_than(self.intake.clock.until(visit_ns))
             }
             _ => wait,
         }
@@ -91,6 +94,13 @@ impl Engine {
         for _ in 0..self.intake.cancels.len() {
             let Some(id) = self.intake.cancels.pop_front() else { break };
             match self.intake.inflight.find(id) {
+                Some(&mut Slot { place: Some(place), .. }) => {
+                    let is_out = self.intake.chains.is_out(place.chain);
+                    leave_queue |= !is_out;
+                    if is_out && !self.stop_chain(place.chain) {
+                        self.intake.cancels.push_back(id);
+                    }
+                }
                 Some(slot) if !slot.with_backend => leave_queue = true,
                 Some(_) if !self.backend.cancel(id.to_bits()) => self.intake.cancels.push_back(id),
                 _ => {}
@@ -111,6 +121,10 @@ impl Engine {
                 self.intake.queue.push_back(id);
                 continue;
             }
+            if let Some(place) = slot.place {
+                self.give_up_chain(place.chain, turn);
+                continue;
+            }
             let settled = give_up(slot, ran_before(slot), &mut self.intake.metrics);
             self.finish(id, settled, turn);
         }
@@ -118,14 +132,23 @@ impl Engine {
 
     /// Hands waiting requests to the backend, as far as the window allows.
     fn stage(&mut self) -> u32 {
-        let room = self.window.room().min(self.batch_rule.limit());
-        if self.intake.queue.is_empty() || room == 0 {
+        let room = self.window.room() as usize;
+        let limit = room.min(self.batch_rule.limit() as usize);
+        if self.intake.queue.is_empty() || limit == 0 {
             return 0;
         }
         let now_ns = self.intake.look_at_clock();
-        let count = (room as usize).min(self.intake.queue.len());
-        for id in self.intake.queue.iter().take(count) {
+        let mut index = 0;
+        while self.batch.len() < limit
+            && let Some(id) = self.intake.queue.get(index)
+        {
+            index += 1;
             let slot = self.intake.inflight.slot(*id);
+            if let Some(place) = slot.place {
+                // A chain is not cut for the sake of the batch's size.
+                self.stage_steps(place.chain, room - self.batch.len(), now_ns);
+                continue;
+            }
             if slot.staged_ns == 0 {
                 slot.staged_ns = now_ns;
             }
@@ -135,10 +158,21 @@ impl Engine {
         // removes it after the completion; at the end the engine drains or forgets them.
         let taken = unsafe { self.backend.stage(&self.batch) };
         self.batch.clear();
-        for id in self.intake.queue.drain(..taken) {
+        let mut left = taken;
+        while left > 0
+            && let Some(id) = self.intake.queue.pop_front()
+        {
             let slot = self.intake.inflight.slot(id);
-            slot.with_backend = true;
-            slot.was_with_backend = true;
+            let count = match slot.place {
+                Some(place) => self.intake.chains.entered(place.chain, &mut self.intake.inflight),
+                None => {
+                    slot.with_backend = true;
+                    slot.was_with_backend = true;
+                    1
+                }
+            };
+            assert!(count <= left, "a backend took linked requests in part");
+            left -= count;
         }
         // Not more than the window's room, which is a `u32`.
         let taken = u32::try_from(taken).unwrap_or(u32::MAX);
@@ -160,6 +194,10 @@ impl Engine {
             self.window.leave(1);
             let slot = self.intake.inflight.slot(id);
             slot.with_backend = false;
+            if let Some(place) = slot.place {
+                self.step_completed(place, raw.result, now_ns, turn);
+                continue;
+            }
             let settled = settle(slot, raw.result, now_ns, &mut self.intake.metrics);
             self.finish(id, settled, turn);
         }
@@ -179,11 +217,18 @@ impl Engine {
                 return;
             }
         };
-        turn.tick.completed += 1;
         if let Err(error) = &outcome {
             turn.cancelled += u32::from(error.kind() == ErrorKind::Cancelled);
         }
-        if let Err(payload) = self.intake.call_back(id, outcome) {
+        let called = self.intake.call_back(id, outcome);
+        self.called_back(called, turn);
+    }
+
+    /// Counts a callback, and keeps the first panic.
+    #[inline]
+    pub(crate) fn called_back(&mut self, called: Result<(), Panic>, turn: &mut Turn) {
+        turn.tick.completed += 1;
+        if let Err(payload) = called {
             self.intake.metrics.callback_panics += 1;
             turn.panicked += 1;
             match turn.panic {

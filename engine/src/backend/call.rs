@@ -63,6 +63,33 @@ pub(super) unsafe fn perform(request: &Request) -> i32 {
     platform::answer(answer)
 }
 
+/// Whether a request has succeeded in full, so that what is linked behind it may begin.
+///
+/// # Safety
+/// As `perform`, also after the call.
+pub(super) unsafe fn is_full_success(request: &Request, result: i32) -> bool {
+    let Ok(answer) = usize::try_from(result) else { return false };
+    match request.kind {
+        RequestKind::Read | RequestKind::Write => answer == request.len as usize,
+        RequestKind::ReadVectored | RequestKind::WriteVectored => {
+            let vector = request.address.cast_const().cast::<iovec>();
+            // SAFETY: the caller vouches for the vector of `len` pieces.
+            let lens = (0..request.len as usize).map(|index| unsafe { piece_len(vector, index) });
+            answer == lens.sum::<usize>()
+        }
+        _ => true,
+    }
+}
+
+/// # Safety
+/// There is a piece of this index.
+unsafe fn piece_len(vector: *const iovec, index: usize) -> usize {
+    // SAFETY: the caller vouches for it.
+    let piece = unsafe { vector.add(index) };
+    // SAFETY: as above.
+    unsafe { (*piece).iov_len }
+}
+
 /// Reads into one buffer, without flags.
 ///
 /// # Safety

@@ -31,14 +31,26 @@
 //!    touch; the engine drops one only when nothing is in flight, and otherwise forgets it.
 //! 9. **Failure.** An error of `enter` means that the backend as a whole is broken: no more
 //!    completions are to be expected. A request's failure is its completion's result.
+//! 10. **Links.** A request that is [`linked`](Request::linked) belongs together with the next one
+//!     of its batch; several in a row, with the first one that is not, are a *run* of at most
+//!     [`RUN_LEN_MAX`]. `stage` takes a run whole or not at all. Each request of a run begins only
+//!     when the one before has succeeded in full, a transfer with all its bytes; otherwise it and
+//!     all after it complete with `-ECANCELED`, and have not begun. The completions of a run are
+//!     yielded in its order. A cancel ends its request and what comes after it in the run. The last
+//!     request of a batch is never linked, and the engine links two requests only if
+//!     [`links`](Backend::links) allows it.
 
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod bell;
 mod cached;
 mod call;
+#[cfg(test)]
+mod link_tests;
 mod request;
 #[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "no_ring.rs")]
 mod ring;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
+mod runs;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod setup;
 #[cfg(feature = "sim")]
@@ -51,10 +63,14 @@ pub use request::{Completion, Request, RequestFile, RequestKind};
 pub(crate) use ring::ring;
 pub(crate) use threads::Threads;
 
+pub use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
 use std::time::Duration;
+
+/// The most requests that are linked to each other.
+pub const RUN_LEN_MAX: usize = 8;
 
 /// For how many completions to wait, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +160,13 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// When there is no such slot.
     fn set_slot(&mut self, slot: u32, file: Option<BorrowedFd<'_>>) -> Result<(), Error>;
 
+    /// Whether a request of the kind `next` may be linked behind one of the kind `first`. Where it
+    /// may not, which is what this says unless it is implemented, the engine hands `next` over when
+    /// it has seen the completion of `first`.
+    fn links(&self, _first: RequestKind, _next: RequestKind) -> bool {
+        false
+    }
+
     /// Takes requests from the front of `batch`; answers how many.
     ///
     /// # Safety
@@ -165,6 +188,19 @@ pub unsafe trait Backend: std::fmt::Debug {
     fn waker(&mut self) -> Result<Waker, Error> {
         let why = "it has no way to be woken: drive the engine by `tick`";
         Err(Error::refused(ErrorKind::Unsupported, "wake the backend from other threads", why))
+    }
+
+    /// The clock that everything follows which this backend's engine does in time. Asked for once.
+    /// A backend in virtual time moves it on when [`enter`](Self::enter) waits.
+    fn clock(&self) -> Clock {
+        Clock::real()
+    }
+
+    /// Whether the files that it is given are the kernel's, so that requests can be checked against
+    /// what statx(2) says of them. One that only stands in for the kernel refuses by itself what
+    /// its files do not take.
+    fn has_real_files(&self) -> bool {
+        true
     }
 
     /// Begins what is staged, waits, and appends completions.

@@ -116,6 +116,9 @@ pub struct Request {
     pub buffered: bool,
     /// The registered piece of memory that holds `address..address + len`.
     pub fixed_buffer: Option<u16>,
+    /// Whether the next request of the batch begins only when this one has succeeded in full. The
+    /// contract's part on links says more.
+    pub linked: bool,
 }
 
 // SAFETY: a request is a description. Whoever carries it out relies on the contract: the memory
@@ -136,6 +139,7 @@ impl Request {
             second: 0,
             buffered: false,
             fixed_buffer: None,
+            linked: false,
         }
     }
 }

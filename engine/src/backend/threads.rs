@@ -13,7 +13,7 @@
 //! sleeper and takes the lock, which it gets only when the sleeper waits.
 
 use super::cached::CachedReads;
-use super::call::{perform, read_from_cache};
+use super::call::{is_full_success, perform, read_from_cache};
 use super::{Backend, Completion, Memory, Request, RequestKind, Wait};
 use crate::error::{Error, ErrorKind};
 use crossbeam_queue::ArrayQueue;
@@ -28,6 +28,9 @@ use std::time::Instant;
 #[derive(Debug)]
 struct Shared {
     requests: ArrayQueue<Request>,
+    /// What is linked behind a request in the queue, or behind one that a helper is at: each with
+    /// the id of the one before.
+    linked: Mutex<Vec<(u64, Request)>>,
     completions: ArrayQueue<Completion>,
     /// Helpers that sleep or are about to.
     sleepers: AtomicU32,
@@ -63,6 +66,7 @@ impl Threads {
     pub(crate) fn new(count: u32, depth: u32) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             requests: ArrayQueue::new(depth as usize),
+            linked: Mutex::new(Vec::with_capacity(depth as usize)),
             completions: ArrayQueue::new(depth as usize),
             sleepers: AtomicU32::new(0),
             wanted: AtomicU32::new(0),
@@ -179,14 +183,24 @@ unsafe impl Backend for Threads {
         self.register_slots(0)
     }
 
+    fn links(&self, _first: RequestKind, _next: RequestKind) -> bool {
+        true
+    }
+
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
-        for (index, request) in batch.iter().enumerate() {
+        let mut index = 0;
+        while let Some(request) = batch.get(index) {
+            if request.linked {
+                index += self.shared.stage_run(&batch[index..]);
+                continue;
+            }
             let plain_read = request.kind == RequestKind::Read && request.flags == 0;
             if plain_read && request.buffered && self.cached_reads.is_worth_trying() {
                 self.perhaps_cached.push(*request);
             } else if self.shared.requests.push(*request).is_err() {
                 return index;
             }
+            index += 1;
         }
         batch.len()
     }
@@ -263,16 +277,52 @@ impl Shared {
 
     /// A helper's life.
     fn help(&self) {
-        while let Some(request) = self.next_request() {
-            let result = if self.is_cancelled(request.id) {
-                -libc::ECANCELED
-            } else {
-                // SAFETY: the contract of `stage`: until the completion, which is pushed below, the
-                // file is open and the memory is the backend's.
-                unsafe { perform(&request) }
-            };
-            self.finish(Completion { id: request.id, result });
+        while let Some(mut request) = self.next_request() {
+            let mut broken = false;
+            loop {
+                let result = if broken || self.is_cancelled(request.id) {
+                    -libc::ECANCELED
+                } else {
+                    // SAFETY: the contract of `stage`: until the completion, which is pushed below,
+                    // the file is open and the memory is the backend's.
+                    unsafe { perform(&request) }
+                };
+                // SAFETY: as above.
+                broken = request.linked && !unsafe { is_full_success(&request, result) };
+                // Before the completion, after which the id may be another request's.
+                let next = request.linked.then(|| self.take_linked(request.id)).flatten();
+                self.finish(Completion { id: request.id, result });
+                match next {
+                    Some(next) => request = next,
+                    None => break,
+                }
+            }
         }
+    }
+
+    /// Takes the run at the front of `batch`; answers its length. Only its first request goes into
+    /// the queue, so that one helper gets them all.
+    fn stage_run(&self, batch: &[Request]) -> usize {
+        let len = 1 + batch.iter().take_while(|request| request.linked).count();
+        let mut linked = self.linked();
+        for pair in batch[..len].windows(2) {
+            linked.push((pair[0].id, pair[1]));
+        }
+        drop(linked);
+        let pushed = self.requests.push(batch[0]);
+        assert!(pushed.is_ok(), "the engine keeps no more in flight than the queue can hold");
+        len
+    }
+
+    /// The request that is linked behind this one.
+    fn take_linked(&self, id: u64) -> Option<Request> {
+        let mut linked = self.linked();
+        let place = linked.iter().position(|(before, _)| *before == id)?;
+        Some(linked.swap_remove(place).1)
+    }
+
+    fn linked(&self) -> MutexGuard<'_, Vec<(u64, Request)>> {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cancelled(&self) -> MutexGuard<'_, Vec<u64>> {

@@ -4,10 +4,12 @@
 
 use super::bell::Bell;
 use super::call::perform;
+use super::runs::Runs;
 use super::setup::{build, failed};
-use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
+use super::{Backend, Completion, Memory, RUN_LEN_MAX, Request, RequestFile, RequestKind, Wait};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+use iomill_ring::abi::SqeFlags;
 use iomill_ring::op::{FileAdvice, PollFlags, SyncRangeFlags};
 use iomill_ring::{FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
 use std::io::IoSlice;
@@ -42,6 +44,10 @@ pub(crate) struct Uring {
     /// Requests that the running kernel cannot take through the ring: made as plain system calls at
     /// the next `enter`. Empty on a new kernel.
     aside: Vec<Request>,
+    /// Where the runs of linked requests are among the entries that the kernel has not taken yet.
+    runs: Runs,
+    /// Whether the kernel's own thread takes the entries.
+    sqpoll: bool,
     stalls: u32,
     /// What wakes the ring, if it is to be woken. After the ring, which polls it, so that it is
     /// dropped after it.
@@ -80,8 +86,9 @@ impl Uring {
             }
         }
         let aside = Vec::with_capacity(config.depth as usize);
-        let polls = config.iopoll;
-        Ok(Self { ring, probe, aside, stalls: 0, bell: None, listening: false, polls, polled: 0 })
+        let (runs, sqpoll) = (Runs::new(config.depth), config.sqpoll.is_some());
+        let (bell, listening, polls, polled) = (None, false, config.iopoll, 0);
+        Ok(Self { ring, probe, aside, runs, sqpoll, stalls: 0, bell, listening, polls, polled })
     }
 
     /// What the set-up had to do without.
@@ -151,9 +158,26 @@ unsafe impl Backend for Uring {
         self.ring.update_file(slot, file).map_err(|error| failed("register a file", &error))
     }
 
+    fn links(&self, first: RequestKind, next: RequestKind) -> bool {
+        // Linux 6.18 goes on behind a failed fsync, ftruncate or rename as if it had succeeded:
+        // only a transfer was found to end a chain, when it fails and when it is short. And whether
+        // the kernel's own thread has cut a chain could not be noticed. A ring that polls takes
+        // transfers alone, and a small one has no room for a run beside the bell's poll.
+        first.is_transfer()
+            && !self.sqpoll
+            && !self.polls
+            && self.ring.sq_entries() as usize > RUN_LEN_MAX
+            && self.probe.supports(entry(&Request::without_file(next)).opcode)
+    }
+
     #[inline]
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
+        let mut in_run = false;
         for (index, request) in batch.iter().enumerate() {
+            if request.linked && !in_run && !self.has_room_for_run(&batch[index..]) {
+                return index;
+            }
+            in_run = request.linked;
             let sqe = entry(request);
             if !self.probe.supports(sqe.opcode) || (self.polls && !can_be_polled(request)) {
                 self.aside.push(*request);
@@ -187,6 +211,9 @@ unsafe impl Backend for Uring {
     }
 
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
+        if self.runs.is_cut() {
+            return Err(cut());
+        }
         // Without room for the bell's poll: first hand over what is in its way.
         let wait = if self.listen() { wait } else { Wait::None };
         let wait = if self.aside.is_empty() {
@@ -196,6 +223,7 @@ unsafe impl Backend for Uring {
             // Something has come: the caller gets it before anything is waited for.
             Wait::None
         };
+        let offered = self.ring.pending();
         let entered = match wait {
             _ if self.polls => self.enter_and_poll(wait),
             Wait::None => self.ring.submit(),
@@ -223,6 +251,9 @@ unsafe impl Backend for Uring {
         if entered.is_ok() || completions.len() > before {
             self.stalls = 0;
         }
+        if !self.sqpoll && self.runs.taken(offered - self.ring.pending()) {
+            return Err(cut());
+        }
         match entered {
             Ok(_) => Ok(()),
             Err(error) => self.pass_over(&error),
@@ -231,6 +262,19 @@ unsafe impl Backend for Uring {
 }
 
 impl Uring {
+    /// Whether the run at the front of `batch` fits as a whole; then its place is noted.
+    #[cold]
+    fn has_room_for_run(&mut self, batch: &[Request]) -> bool {
+        let linked = batch.iter().take_while(|request| request.linked).count();
+        let len = u32::try_from(linked + 1).unwrap_or(u32::MAX);
+        let pending = self.ring.pending();
+        let fits = len <= self.ring.sq_entries() - pending;
+        if fits {
+            self.runs.staged(pending, len);
+        }
+        fits
+    }
+
     /// Keeps one poll of the bell with the ring; answers whether a wake-up would be noticed.
     #[inline]
     fn listen(&mut self) -> bool {
@@ -293,6 +337,15 @@ fn can_be_polled(request: &Request) -> bool {
     request.kind == RequestKind::Nop || (request.kind.is_transfer() && !request.buffered)
 }
 
+/// The kernel took the first requests of a run and not the last: those would now begin on their
+/// own, whatever becomes of the first. So nothing is handed over any more.
+#[cold]
+fn cut() -> Error {
+    let why = "the kernel had no memory for the whole of a chain, and took a part of it: free \
+               memory, and start the engine anew";
+    Error::refused(ErrorKind::Backend, "drive io_uring", why)
+}
+
 /// One request as a submission entry.
 #[inline]
 fn entry(request: &Request) -> Sqe {
@@ -307,9 +360,17 @@ fn entry(request: &Request) -> Sqe {
         (RequestKind::Read, Some(index)) => op::read_fixed(file, address, len, offset, index),
         (RequestKind::Write, None) => op::write(file, address, len, offset),
         (RequestKind::Write, Some(index)) => op::write_fixed(file, address, len, offset, index),
-        _ => return rarer_entry(request, file).with_user_data(request.id),
+        _ => return linked(request, rarer_entry(request, file)),
     };
-    Sqe { op_flags: flags, ..sqe }.with_user_data(request.id)
+    linked(request, Sqe { op_flags: flags, ..sqe })
+}
+
+/// The entry with the request's id, and with its link.
+#[inline]
+fn linked(request: &Request, sqe: Sqe) -> Sqe {
+    // Beside the flag that the file is a registered one.
+    let link = if request.linked { SqeFlags::IO_LINK } else { SqeFlags::empty() };
+    Sqe { flags: sqe.flags | link, ..sqe }.with_user_data(request.id)
 }
 
 /// As `entry`, for what is not on the hot path.

@@ -1,12 +1,24 @@
-//! Aligned buffers that live in one piece of memory, kept out of forked children and registered
-//! with the kernel where that is allowed. Callers take a [`Buffer`], give it to an operation and
-//! get it back from the completion: while the kernel may write it, no safe code can reach it.
+//! Buffers that operations own while they are in flight, so that no safe code can reach them: of an
+//! engine's pool, in classes of one size each, or of the caller's own memory.
+//!
+//! ```text
+//! arena ──► class: mapping + free_list ──► guard::Buffer ◄── foreign: memory of the caller's
+//!                                              │
+//!                                         list::BufferList
+//! ```
 
 mod arena;
+mod class;
+mod foreign;
 mod free_list;
+mod guard;
 mod list;
+#[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "plain_mapping.rs")]
+mod mapping;
 
-pub(crate) use arena::Arena;
-pub use arena::Buffer;
+pub(crate) use arena::{Arena, too_long};
+pub(crate) use class::{Class, PoolSettings};
+pub use foreign::OwnedMemory;
+pub use guard::Buffer;
 pub(crate) use list::advance;
 pub use list::{BUFFER_LIST_LEN_MAX, BufferList};

@@ -3,9 +3,10 @@
 use super::answer::Answer;
 use super::future::OpFuture;
 use super::queue::Queue;
-use crate::buffer::{Arena, Buffer};
+use crate::buffer::{Arena, Buffer, too_long};
 use crate::callback::Completion;
 use crate::engine::Engine;
+use crate::error::Error;
 use crate::file::File;
 use crate::intake::{Context, Refused};
 use crate::metrics::Metrics;
@@ -40,7 +41,7 @@ pub(super) struct Inner {
     pub(super) callback_panics: AtomicU64,
     /// The engine's number.
     engine: u32,
-    /// The engine's thread.
+    /// The engine's thread, on which nobody may wait for it.
     thread: ThreadId,
     arena: Option<Arc<Arena>>,
     report: Report,
@@ -53,6 +54,7 @@ impl Inner {
             queue,
             callback_panics: AtomicU64::new(0),
             engine: engine.intake.number,
+            // It is made there.
             thread: std::thread::current().id(),
             arena: engine.intake.arena.clone(),
             report: engine.report().clone(),
@@ -109,10 +111,10 @@ impl Handle {
         O: Operation + Send,
         F: FnOnce(Completion<O>, &mut Context<'_>) + Send + 'static,
     {
-        self.submit_until(self.inner.queue.deadline_ns(limit), op, on_complete)
+        self.submit_until(self.inner.queue.clock().end_ns(limit), op, on_complete)
     }
 
-    /// As `try_submit_within`, by the queue's time.
+    /// As `try_submit_within`, by the engine's clock.
     pub(super) fn submit_until<O, F>(
         &self,
         deadline_ns: u64,
@@ -163,7 +165,7 @@ impl Handle {
     fn ask<T, F>(&self, question: F) -> Answer<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Engine) -> Result<T, crate::error::Error> + Send + 'static,
+        F: FnOnce(&mut Engine) -> Result<T, Error> + Send + 'static,
     {
         Answer::ask(&self.inner.queue, self.inner.thread, question)
     }
@@ -188,6 +190,17 @@ impl Handle {
         self.inner.arena.as_ref()?.take()
     }
 
+    /// As [`Engine::buffer_of`](crate::Engine::buffer_of).
+    ///
+    /// # Errors
+    /// As `Engine::buffer_of`.
+    pub fn buffer_of(&self, len_bytes: usize) -> Result<Option<Buffer>, Error> {
+        match &self.inner.arena {
+            Some(arena) => arena.take_len(len_bytes),
+            None => Err(too_long(len_bytes, 0)),
+        }
+    }
+
     /// What the engine runs on and why.
     pub fn report(&self) -> &Report {
         &self.inner.report
@@ -199,6 +212,11 @@ impl Handle {
             wake_ups: self.inner.queue.wake_ups(),
             callback_panics: self.inner.callback_panics.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether this is the engine's own thread: a callback runs.
+    pub(super) fn is_on_its_thread(&self) -> bool {
+        std::thread::current().id() == self.inner.thread
     }
 
     pub(super) fn queue(&self) -> &Queue {

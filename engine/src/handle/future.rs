@@ -46,7 +46,7 @@ pub struct OpFuture<O: Operation> {
     /// The request after it was handed over.
     ticket: Option<Ticket>,
     limit: Option<Duration>,
-    /// By the queue's time, from the first poll on.
+    /// By the engine's clock, from the first poll on.
     deadline_ns: u64,
     cancelled: bool,
     cancel_on_drop: bool,
@@ -126,14 +126,14 @@ where
             return Some(GivenUp::Cancelled);
         }
         let timed = self.deadline_ns < u64::MAX;
-        let overdue = timed && self.handle.queue().now_ns() >= self.deadline_ns;
+        let overdue = timed && self.handle.queue().clock().now_ns() >= self.deadline_ns;
         overdue.then_some(GivenUp::DeadlineExceeded)
     }
 
     /// Hands the operation over, or gets into the line for room.
     fn poll_hand_over(&mut self, op: O, cx: &Context<'_>) -> Poll<Result<(), Unfinished<O>>> {
         if let Some(limit) = self.limit.take() {
-            self.deadline_ns = self.handle.queue().deadline_ns(limit);
+            self.deadline_ns = self.handle.queue().clock().end_ns(limit);
         }
         if let Some(why) = self.given_up() {
             let error = given_up(why, "run", Ran::No);

@@ -12,24 +12,36 @@ pub(super) struct Held {
     orders: VecDeque<Order>,
     /// No deadline is before this.
     deadline_ns: u64,
+    /// Whether the first was found to have no room in the engine: it is the next one, and takes no
+    /// room of the queue.
+    blocked: bool,
 }
 
 impl Held {
     pub(super) fn new() -> Self {
-        Self { orders: VecDeque::new(), deadline_ns: u64::MAX }
+        Self { orders: VecDeque::new(), deadline_ns: u64::MAX, blocked: false }
     }
 
     /// Takes everything out of the queue.
     pub(super) fn fill(&mut self, queue: &Queue) {
         let count = queue.len();
         // First, so that the room which this makes is not taken for free.
-        queue.set_held(self.orders.len() + count);
+        queue.set_held(self.counted() + count);
         for _ in 0..count {
             let Some(order) = queue.pop() else { break };
             self.deadline_ns = self.deadline_ns.min(order.tag.deadline_ns);
             self.orders.push_back(order);
         }
-        queue.set_held(self.orders.len());
+        queue.set_held(self.counted());
+    }
+
+    /// Puts the request back that came first: there is no room for it.
+    #[cold]
+    pub(super) fn put_back(&mut self, order: Order, queue: &Queue) {
+        self.deadline_ns = self.deadline_ns.min(order.tag.deadline_ns);
+        self.orders.push_front(order);
+        self.blocked = true;
+        queue.set_held(self.counted());
     }
 
     /// The request that came first.
@@ -39,11 +51,23 @@ impl Held {
             return None;
         }
         let order = self.orders.pop_front();
-        queue.set_held(self.orders.len());
+        self.blocked = false;
+        queue.set_held(self.counted());
         if self.orders.is_empty() {
             *self = Self::new();
         }
         order
+    }
+
+    /// Whether the first has to wait for a completion.
+    #[inline]
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// How many take room of the queue.
+    fn counted(&self) -> usize {
+        self.orders.len() - usize::from(self.blocked)
     }
 
     /// A moment before which no deadline passes.
@@ -70,16 +94,17 @@ impl Held {
     fn take(&mut self, queue: &Queue, mut take: impl FnMut(&Order) -> bool) -> Vec<Order> {
         let mut taken = Vec::new();
         let mut left = Self::new();
-        for order in self.orders.drain(..) {
+        for (index, order) in self.orders.drain(..).enumerate() {
             if take(&order) {
                 taken.push(order);
             } else {
+                left.blocked |= index == 0 && self.blocked;
                 left.deadline_ns = left.deadline_ns.min(order.tag.deadline_ns);
                 left.orders.push_back(order);
             }
         }
         *self = left;
-        queue.set_held(self.orders.len());
+        queue.set_held(self.counted());
         taken
     }
 }

@@ -1,6 +1,7 @@
 //! What runs on the thread of an engine that others feed: takes requests from the queue, does
 //! errands, ticks, and sleeps when there is nothing to do. Made by `owner` and `runner`.
 
+use super::admission::Admitted;
 use super::client::Inner;
 use super::errands::List;
 use super::held::Held;
@@ -47,7 +48,8 @@ impl Keeper {
             platform::pin(cpu)?;
         }
         let capacity = config.capacity_or_default();
-        let queue = Queue::new(config.queue, capacity, engine.backend.waker()?);
+        let clock = engine.intake.clock.clone();
+        let queue = Queue::new(config.queue, capacity, engine.backend.waker()?, clock);
         let inner = Arc::new(Inner::new(queue, &engine));
         Ok(Self {
             engine,
@@ -137,9 +139,19 @@ impl Keeper {
         on
     }
 
-    /// With a full table only a completion can help: more requests are no reason to wake.
+    /// With a full table, or a request that waits for room, only a completion can help: more
+    /// requests are no reason to wake. Nobody would wake it for the rest of a short transfer, or
+    /// for a cancel that is to be asked again.
     fn may_sleep(&self) -> bool {
-        self.inner.queue.may_sleep(self.engine.intake.inflight.is_full())
+        if self.engine.has_more() || !self.engine.intake.cancels.is_empty() {
+            return false;
+        }
+        self.inner.queue.may_sleep(self.is_full())
+    }
+
+    /// Whether requests have to wait for a completion.
+    fn is_full(&self) -> bool {
+        self.held.is_blocked() || self.engine.intake.inflight.is_full()
     }
 
     /// Waits for a completion, the waker or the next deadline, whichever comes first. What came is
@@ -159,10 +171,7 @@ impl Keeper {
     fn until_deadline(&self, wait: Wait) -> Wait {
         match self.deadline_ns() {
             u64::MAX => wait,
-            deadline_ns => {
-                let left_ns = deadline_ns.saturating_sub(self.inner.queue.now_ns());
-                wait.no_longer_than(Duration::from_nanos(left_ns))
-            }
+            deadline_ns => wait.no_longer_than(self.engine.intake.clock.until(deadline_ns)),
         }
     }
 
@@ -174,7 +183,7 @@ impl Keeper {
         }
         // After the errands: who is cancelled needs no room.
         let admitted = self.admit();
-        if self.engine.intake.inflight.is_full() && self.inner.queue.has_timed() {
+        if self.is_full() && self.inner.queue.has_timed() {
             self.held.fill(&self.inner.queue);
         }
         errands || self.give_up_overdue() || admitted > 0
@@ -188,7 +197,9 @@ impl Keeper {
         while admitted < inner.queue.entries() && !self.engine.intake.inflight.is_full() {
             let held = self.held.pop(&inner.queue);
             let Some(order) = held.or_else(|| inner.queue.pop()) else { break };
-            self.admit_one(order);
+            if !self.admit_one(order) {
+                break;
+            }
             admitted += 1;
         }
         if admitted > 0 {
@@ -197,16 +208,20 @@ impl Keeper {
         admitted
     }
 
+    /// Takes one request in; answers whether there was room for it.
     #[inline]
-    fn admit_one(&mut self, order: Order) {
-        let tag = order.tag;
-        let left_ns =
-            tag.is_timed().then(|| tag.deadline_ns.saturating_sub(self.inner.queue.now_ns()));
-        match self.engine.intake.admit(order, left_ns) {
-            Ok(Some(id)) => self.tickets[id.index() as usize] = (tag.ticket, id),
-            Ok(None) => self.turned_away += 1,
+    fn admit_one(&mut self, order: Order) -> bool {
+        let ticket = order.tag.ticket;
+        match self.engine.intake.admit(order) {
+            Ok(Admitted::In(id)) => self.tickets[id.index() as usize] = (ticket, id),
+            Ok(Admitted::Over) => self.turned_away += 1,
+            Ok(Admitted::Back(order)) => {
+                self.held.put_back(order, &self.inner.queue);
+                return false;
+            }
             Err(_) => self.count_panic(),
         }
+        true
     }
 
     #[cold]
@@ -243,7 +258,7 @@ impl Keeper {
         if deadline_ns == u64::MAX {
             return false;
         }
-        let now_ns = self.inner.queue.now_ns();
+        let now_ns = self.engine.intake.clock.now_ns();
         if now_ns < deadline_ns {
             return false;
         }
@@ -276,8 +291,9 @@ impl Keeper {
     /// Finishes what was accepted, and cancels what the deadline does not allow.
     pub(super) fn finish(mut self, deadline: Duration) -> ShutdownReport {
         let inner = Arc::clone(&self.inner);
-        let start = Instant::now();
-        let left = || deadline.saturating_sub(start.elapsed());
+        let clock = self.engine.intake.clock.clone();
+        let end_ns = clock.end_ns(deadline);
+        let left = || clock.until(end_ns);
         // Callbacks submit no more. What is in the queue was accepted, and goes in.
         self.engine.intake.closing = true;
         inner.queue.ask_to_end(deadline);

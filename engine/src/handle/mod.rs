@@ -5,14 +5,15 @@
 //! Handle::try_submit ──► queue ──► keeper: admission, held ──► Engine::turn ──► callback
 //!        │                 ▲            │      ▲
 //!        │                 │            │      └── wake: one wake-up per sleep
-//! Handle::run ──► future ──┘ ◄── room ──┤
-//!                                       │
+//! Handle::run ──► future ──┤ ◄── room ──┤
+//! Handle::submit ──────────┘            │
 //! Handle::cancel, register_file ──► errands ──► answer
 //! ```
 
 mod admission;
 mod answer;
 mod atomic;
+mod blocking;
 mod client;
 mod errands;
 mod future;

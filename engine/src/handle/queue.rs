@@ -20,13 +20,14 @@ use super::errands::{Call, Errands};
 use super::room::Room;
 use super::wake::Sleep;
 use crate::callback::{Completion, Order, Orders, Tag};
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::intake::{Context, Refused};
 use crate::op::Operation;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Why the engine takes no more requests.
 #[derive(Debug)]
@@ -57,8 +58,7 @@ pub(crate) struct Queue {
     held: AtomicUsize,
     /// The engine's time at its last turn; 0 while it is idle.
     engine_ns: AtomicU64,
-    /// Where the queue's time begins.
-    epoch: Instant,
+    clock: Clock,
     end: OnceLock<End>,
     /// How often a submitter woke the engine.
     wake_ups: AtomicU64,
@@ -66,8 +66,8 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// A way for `entries` requests to an engine that holds `capacity` more, and that `waker`
-    /// wakes.
-    pub(crate) fn new(entries: u32, capacity: u32, waker: Waker) -> Self {
+    /// wakes; both go by one clock.
+    pub(crate) fn new(entries: u32, capacity: u32, waker: Waker, clock: Clock) -> Self {
         Self {
             orders: Orders::new(entries as usize),
             sleep: Sleep::new(),
@@ -80,21 +80,15 @@ impl Queue {
             timed: AtomicI64::new(0),
             held: AtomicUsize::new(0),
             engine_ns: AtomicU64::new(0),
-            epoch: Instant::now(),
+            clock,
             end: OnceLock::new(),
             wake_ups: AtomicU64::new(0),
         }
     }
 
-    /// The queue's time.
-    pub(crate) fn now_ns(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    /// The queue's time after this much more.
-    pub(crate) fn deadline_ns(&self, limit: Duration) -> u64 {
-        let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        self.now_ns().saturating_add(limit_ns)
+    /// The engine's clock.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Any thread's side: hands a request over that is given up at `deadline_ns` (`u64::MAX`:
@@ -337,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_plugged_queue_has_given_out_every_request_and_takes_no_more() {
-        let queue = Queue::new(4, 4, Waker::noop().clone());
+        let queue = Queue::new(4, 4, Waker::noop().clone(), Clock::real());
         let (pushed, found) = (AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..3 {

@@ -2,7 +2,11 @@
 //! its paths by value, so that nothing of it can be reached while it is in flight. Nothing here
 //! touches a backend; `intake` asks an operation to describe itself, `callback` for its result.
 
+mod atomic;
+mod chain;
 mod close;
+mod copy;
+mod durable;
 mod nop;
 mod operation;
 mod path;
@@ -10,13 +14,18 @@ mod space;
 mod sync;
 mod transfer;
 mod vectored;
+mod whole;
 
+pub use chain::{Chain, ChainStep, ChainSteps};
 pub use close::Close;
+pub use copy::{CopyParts, CopyRange};
+pub use durable::{DurableAppend, DurableWrite};
 pub use nop::Nop;
 pub use operation::Operation;
-pub(crate) use operation::sealed::{Described, Surroundings};
+pub(crate) use operation::sealed::{After, Described, Step, Surroundings};
 pub use path::{Link, MakeDirectory, Open, Rename, Stat, Unlink};
 pub use space::{Advice, Advise, Allocate, AllocateMode, Truncate};
 pub use sync::{Sync, SyncRange};
 pub use transfer::{Append, Read, Write, WriteFlags, WriteWith};
 pub use vectored::{ReadVectored, WriteVectored};
+pub use whole::ReadWhole;

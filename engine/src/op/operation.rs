@@ -3,6 +3,7 @@
 
 use crate::backend::{Request, RequestFile, RequestKind};
 use crate::buffer::Arena;
+use crate::chain::Answers;
 use crate::error::{Error, ErrorKind};
 use crate::file::File;
 use std::path::Path;
@@ -15,6 +16,12 @@ pub trait Operation: sealed::Describe + Sized + 'static {
     /// The outcome as the caller sees it, from the backend's answer.
     #[doc(hidden)]
     fn outcome(&mut self, answer: Result<u32, Error>) -> Result<Self::Output, Error>;
+
+    /// The same for an operation of several steps.
+    #[doc(hidden)]
+    fn outcome_of_steps(&mut self, _answers: &mut Answers) -> Result<Self::Output, Error> {
+        unreachable!("only an operation of several steps is asked for them")
+    }
 }
 
 pub(crate) mod sealed {
@@ -39,6 +46,29 @@ pub(crate) mod sealed {
         }
     }
 
+    /// How a step of a chain depends on the one before; each begins only when that has succeeded.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum After {
+        /// In nothing else.
+        Success,
+        /// It is not to be linked.
+        Unlinked,
+        /// It moves as many bytes as the one before has moved.
+        Bytes,
+        /// It is about the descriptor that the first step has answered.
+        Descriptor,
+        /// It is needless if the one before was written with `RWF_DSYNC`. If that is refused, it is
+        /// written without.
+        Dsync,
+    }
+
+    /// A step of a chain.
+    #[derive(Debug)]
+    pub struct Step {
+        pub described: Described,
+        pub after: After,
+    }
+
     /// What an operation has to know of its engine.
     #[derive(Clone, Copy, Debug)]
     pub struct Surroundings<'a> {
@@ -46,14 +76,28 @@ pub(crate) mod sealed {
         pub engine: u32,
         /// The registered arena.
         pub arena: Option<&'a Arena>,
+        /// Whether files are the kernel's, so that what statx(2) says of them is true.
+        pub has_real_files: bool,
     }
 
     /// What the engine needs to know of an operation; hidden, so that only this crate implements
     /// it.
     pub trait Describe {
+        /// How many steps it has.
+        const STEPS: u32 = 1;
+
         /// The operation in the backend's terms, or why it cannot be done. Addresses in it must
         /// stay good when the operation itself is moved.
         fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error>;
+
+        /// The same for one of several steps.
+        fn describe_step(
+            &mut self,
+            _step: u32,
+            surroundings: Surroundings<'_>,
+        ) -> Result<Step, Error> {
+            Ok(Step { described: self.describe(surroundings)?, after: After::Success })
+        }
 
         /// What messages name.
         fn path(&self) -> Option<&Path>;

@@ -15,21 +15,21 @@ use std::path::Path;
 /// A path as the kernel takes it. On the heap, so that it stays where it is when its operation
 /// moves.
 #[derive(Debug)]
-struct KernelPath(CString);
+pub(super) struct KernelPath(CString);
 
 impl KernelPath {
-    fn new(operation: &'static str, path: &Path) -> Result<Self, Error> {
+    pub(super) fn new(operation: &'static str, path: &Path) -> Result<Self, Error> {
         CString::new(path.as_os_str().as_bytes()).map(Self).map_err(|_| {
             let why = "the path has a NUL byte in it, which no file name can have";
             Error::refused(ErrorKind::NotFound, operation, why).with_path(path)
         })
     }
 
-    fn as_path(&self) -> &Path {
+    pub(super) fn as_path(&self) -> &Path {
         Path::new(OsStr::from_bytes(self.0.as_bytes()))
     }
 
-    fn address(&self) -> *mut u8 {
+    pub(super) fn address(&self) -> *mut u8 {
         self.0.as_ptr().cast_mut().cast()
     }
 

@@ -23,13 +23,27 @@ impl Operation for Sync {
     type Output = ();
 
     fn outcome(&mut self, answer: Result<u32, Error>) -> Result<(), Error> {
-        if let Err(error) = &answer
-            && loses_data(error)
-        {
-            self.file.poison();
+        match answer {
+            Ok(_) => check_not_poisoned_since(&self.file),
+            Err(error) => {
+                poison_if_data_is_lost(&self.file, &error);
+                Err(error)
+            }
         }
-        answer.map(drop)
     }
+}
+
+/// Poisons the file if a sync that failed like this may have lost what it was to make durable.
+pub(super) fn poison_if_data_is_lost(file: &File, error: &Error) {
+    if loses_data(error) {
+        file.poison();
+    }
+}
+
+/// Whether a sync that has succeeded may be believed. Linux tells of an error once: if another sync
+/// of the file was told meanwhile, what this one was to make durable may be lost with the rest.
+pub(super) fn check_not_poisoned_since(file: &File) -> Result<(), Error> {
+    file.check_poison(RequestKind::Sync.name())
 }
 
 /// Whether a sync that failed like this may have lost what it was to make durable.

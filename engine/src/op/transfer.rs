@@ -1,11 +1,12 @@
 //! Reads and writes of one buffer.
 
+use super::atomic;
 use super::operation::sealed::{Describe, Described, Surroundings};
 use super::operation::{Operation, ends_within_offsets, target, too_far};
 use crate::backend::{Request, RequestKind};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind};
-use crate::file::File;
+use crate::file::{DirectAlignment, File};
 use crate::platform::flags::{RWF_APPEND, RWF_DSYNC};
 use bitflags::bitflags;
 use std::path::Path;
@@ -62,8 +63,8 @@ bitflags! {
         /// Durable when it completes, as with `O_DSYNC`: `RWF_DSYNC`, Linux 4.7.
         const DSYNC = RWF_DSYNC;
         /// All or nothing, also at a power failure: `RWF_ATOMIC`, Linux 6.11 on devices, 6.13 on
-        /// ext4 and XFS. Only direct, a power of two long, aligned to its length, and where the
-        /// file allows it; elsewhere an error of kind `Unsupported`.
+        /// ext4 and XFS. Only direct, a power of two long, aligned to its length, and within
+        /// [`File::atomic_limits`]; what is not is refused, as `Misaligned` or `Unsupported`.
         const ATOMIC = 0x40;
         /// Leaves nothing in the page cache: `RWF_DONTCACHE`, Linux 6.14 on ext4 and XFS; elsewhere
         /// an error of kind `Unsupported`.
@@ -165,13 +166,9 @@ impl Describe for WriteWith {
             // The kernel refuses registered buffers for atomic writes.
             described.request.fixed_buffer = None;
             let len = described.request.len;
-            if !len.is_power_of_two() || !offset.is_multiple_of(u64::from(len)) {
-                let why = format!(
-                    "an atomic write of {len} bytes: the length must be a power of two and the \
-                     offset a multiple of it"
-                );
-                let error = Error::refused(ErrorKind::Misaligned, "write", why);
-                return Err(error.with_path(file.path()).with_offset(*offset));
+            if surroundings.has_real_files {
+                atomic::check(file.atomic_limits(), file.is_direct(), *offset, len)
+                    .map_err(|error| error.with_path(file.path()).with_offset(*offset))?;
             }
         }
         Ok(described)
@@ -184,7 +181,7 @@ impl Describe for WriteWith {
 
 /// A read or a write in the backend's terms.
 #[inline]
-fn transfer(
+pub(super) fn transfer(
     kind: RequestKind,
     file: &File,
     offset: u64,
@@ -194,10 +191,13 @@ fn transfer(
     let (address, len) = (buffer.start(), buffer.len_u32());
     check_end(kind, file, offset, len)?;
     check_alignment(kind, file, offset, address, len)?;
+    if kind == RequestKind::Read {
+        check_writable(kind, file, offset, buffer)?;
+    }
     if kind == RequestKind::Write {
         file.check_poison(kind.name())?;
     }
-    let Surroundings { engine, arena } = surroundings;
+    let Surroundings { engine, arena, .. } = surroundings;
     let request = Request {
         file: target(file, engine),
         offset,
@@ -241,16 +241,41 @@ pub(super) fn check_alignment(
     if offset_fits && len_fits && memory_fits {
         return Ok(());
     }
-    Err(misaligned(kind, file, offset, len))
+    let (DirectAlignment { memory, offset: block }, fits) = (alignment, offset_fits && len_fits);
+    Err(misaligned(kind, len, memory, block, fits).with_path(file.path()).with_offset(offset))
 }
 
 #[cold]
-fn misaligned(kind: RequestKind, file: &File, offset: u64, len: u32) -> Error {
-    let required = file.alignment().map_or(0, |alignment| alignment.offset);
-    let why = format!(
-        "a direct transfer of {len} bytes: offset and length must be multiples of {required} bytes"
-    );
+fn misaligned(kind: RequestKind, len: u32, memory: u32, block: u32, place_fits: bool) -> Error {
+    let why = if place_fits {
+        format!(
+            "a direct transfer of {len} bytes: the buffer's address must be a multiple of \
+             {memory} bytes: take a buffer of the pool, or align your own"
+        )
+    } else {
+        format!(
+            "a direct transfer of {len} bytes: offset and length must be multiples of {block} bytes"
+        )
+    };
     Error::refused(ErrorKind::Misaligned, kind.name(), why)
-        .with_path(file.path())
-        .with_offset(offset)
+}
+
+/// Refuses to read into memory that others read.
+#[inline]
+pub(super) fn check_writable(
+    kind: RequestKind,
+    file: &File,
+    offset: u64,
+    buffer: &Buffer,
+) -> Result<(), Error> {
+    if buffer.is_writable() {
+        return Ok(());
+    }
+    Err(shared(kind).with_path(file.path()).with_offset(offset))
+}
+
+#[cold]
+fn shared(kind: RequestKind) -> Error {
+    let why = "the buffer is shared memory, which can only be written from: read into another one";
+    Error::refused(ErrorKind::Unsupported, kind.name(), why)
 }

@@ -2,7 +2,7 @@
 
 use super::operation::sealed::{Describe, Described, Surroundings};
 use super::operation::{Operation, target};
-use super::transfer::{check_alignment, check_end};
+use super::transfer::{check_alignment, check_end, check_writable};
 use crate::backend::{Request, RequestKind};
 use crate::buffer::BufferList;
 use crate::error::{Error, ErrorKind};
@@ -91,6 +91,9 @@ fn transfer(
     })?;
     for buffer in buffers.iter() {
         check_alignment(kind, file, offset, buffer.start(), buffer.len_u32())?;
+        if kind == RequestKind::ReadVectored {
+            check_writable(kind, file, offset, buffer)?;
+        }
     }
     check_end(kind, file, offset, total_bytes)?;
     if kind == RequestKind::WriteVectored {

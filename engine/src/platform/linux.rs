@@ -7,9 +7,7 @@ use crate::file::DirectAlignment;
 use crate::metadata::{AtomicLimits, FileKind, Metadata};
 use libc::{c_char, c_int, iovec, off_t};
 use rustix::fs::{AtFlags, StatxFlags};
-use rustix::mm::{Advice, madvise};
 use rustix::thread::{CpuSet, sched_setaffinity};
-use std::ffi::c_void;
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, SystemTime};
@@ -108,6 +106,12 @@ pub(crate) fn empty_stat() -> Stat {
 pub(crate) const STAT_MASK: u32 =
     libc::STATX_BASIC_STATS | libc::STATX_DIOALIGN | libc::STATX_WRITE_ATOMIC;
 
+/// The limits of atomic writes in an answer, if it holds any.
+fn atomic_limits(mask: u32, (min, max): (u32, u32), segments_max: u32) -> Option<AtomicLimits> {
+    let told = mask & libc::STATX_WRITE_ATOMIC != 0 && max > 0;
+    told.then_some(AtomicLimits { min, max, segments_max })
+}
+
 /// statx(2).
 ///
 /// # Safety
@@ -138,8 +142,11 @@ pub(crate) fn metadata(stat: &Stat) -> Option<Metadata> {
     let direct = (told(libc::STATX_DIOALIGN) && answer.stx_dio_offset_align > 0).then_some(
         DirectAlignment { memory: answer.stx_dio_mem_align, offset: answer.stx_dio_offset_align },
     );
-    let (min, max) = (answer.stx_atomic_write_unit_min, answer.stx_atomic_write_unit_max);
-    let atomic = (told(libc::STATX_WRITE_ATOMIC) && max > 0).then_some(AtomicLimits { min, max });
+    let atomic = atomic_limits(
+        answer.stx_mask,
+        (answer.stx_atomic_write_unit_min, answer.stx_atomic_write_unit_max),
+        answer.stx_atomic_write_segments_max,
+    );
     Some(Metadata {
         kind,
         len_bytes: answer.stx_size,
@@ -164,27 +171,31 @@ fn time(stamp: &libc::statx_timestamp) -> Option<SystemTime> {
     whole?.checked_add(Duration::from_nanos(u64::from(stamp.tv_nsec)))
 }
 
-/// What direct transfers must be multiples of; `None` where nobody knows. statx(2) tells since
-/// Linux 6.1.
-pub(crate) fn direct_alignment(fd: BorrowedFd<'_>) -> Option<DirectAlignment> {
-    let status = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
+/// What direct transfers of an open file must be multiples of, and what atomic writes may be;
+/// `None` where nobody knows. statx(2) tells of the first since Linux 6.1, of the other since 6.11.
+pub(crate) fn direct_properties(
+    fd: BorrowedFd<'_>,
+) -> (Option<DirectAlignment>, Option<AtomicLimits>) {
+    let asked = StatxFlags::DIOALIGN | StatxFlags::from_bits_retain(libc::STATX_WRITE_ATOMIC);
+    let Ok(status) = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, asked) else {
+        return (None, None);
+    };
+    let atomic = atomic_limits(
+        status.stx_mask,
+        (status.stx_atomic_write_unit_min, status.stx_atomic_write_unit_max),
+        status.stx_atomic_write_segments_max,
+    );
     let told = status.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
     let (memory, offset) = (status.stx_dio_mem_align, status.stx_dio_offset_align);
     // Zero means that the file takes no direct transfers: then the kernel says so itself.
-    (told && memory > 0 && offset > 0).then_some(DirectAlignment { memory, offset })
+    let alignment =
+        (told && memory > 0 && offset > 0).then_some(DirectAlignment { memory, offset });
+    (alignment, atomic)
 }
 
-/// Keeps memory out of forked children. The kernel may write into it at any time; in a child,
-/// copy-on-write would move our side to other pages than the kernel's.
-///
-/// # Safety
-/// The range is a mapping of the caller's own.
-pub(crate) unsafe fn keep_from_children(
-    start: *mut c_void,
-    len_bytes: usize,
-) -> Result<(), rustix::io::Errno> {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { madvise(start, len_bytes, Advice::LinuxDontFork) }
+/// What opens a file without a name in a directory, where the system has it.
+pub(crate) fn unnamed_file_flag() -> Option<c_int> {
+    Some(libc::O_TMPFILE)
 }
 
 /// Binds this thread to one CPU.

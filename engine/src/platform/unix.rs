@@ -5,13 +5,17 @@
 use super::{answer, flags};
 use crate::error::{Error, ErrorKind};
 use crate::file::DirectAlignment;
-use crate::metadata::{FileKind, Metadata};
+use crate::metadata::{AtomicLimits, FileKind, Metadata};
 use libc::{c_char, c_int, iovec, off_t};
-use std::ffi::{CStr, OsStr, c_void};
+use std::ffi::{CStr, OsStr};
 use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+// A simulated disk answers as statx(2) does.
+#[cfg(feature = "sim")]
+compile_error!("the feature `sim` needs Linux");
 
 /// What opens a file for direct I/O: not every system has a flag for it.
 pub(crate) const O_DIRECT: Option<c_int> = None;
@@ -149,20 +153,15 @@ pub(crate) fn metadata(stat: &Stat) -> Option<Metadata> {
 }
 
 /// Nobody tells.
-pub(crate) fn direct_alignment(_fd: BorrowedFd<'_>) -> Option<DirectAlignment> {
-    None
+pub(crate) fn direct_properties(
+    _fd: BorrowedFd<'_>,
+) -> (Option<DirectAlignment>, Option<AtomicLimits>) {
+    (None, None)
 }
 
-/// Nothing to do: without io_uring the kernel writes to memory only inside of a system call, which
-/// the parent makes on its own pages.
-///
-/// # Safety
-/// None is needed; Linux needs one.
-pub(crate) unsafe fn keep_from_children(
-    _start: *mut c_void,
-    _len_bytes: usize,
-) -> Result<(), rustix::io::Errno> {
-    Ok(())
+/// There is no such flag that every system has.
+pub(crate) fn unnamed_file_flag() -> Option<c_int> {
+    None
 }
 
 /// There is no call for it that every system has.

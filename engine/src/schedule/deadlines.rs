@@ -49,8 +49,9 @@ impl Deadlines {
     /// Sets the deadline of a slot that has none.
     pub(crate) fn set(&mut self, slot: u32, deadline_ns: u64) {
         debug_assert!(!self.entries[slot as usize].set, "a slot has one deadline");
-        // Rounded up, and not before the cursor: what is due already is found by the next visit.
-        let step = ((deadline_ns >> STEP_SHIFT) + 1).max(self.cursor);
+        // Rounded up, and after the cursor, whose bucket was visited: what is due already is found
+        // by the next visit.
+        let step = ((deadline_ns >> STEP_SHIFT) + 1).max(self.cursor + 1);
         let bucket = bucket_of(step);
         let next = self.buckets[bucket];
         self.entries[slot as usize] = Entry { step, next, previous: NONE, set: true };
@@ -102,7 +103,8 @@ impl Deadlines {
         if self.is_empty() {
             return None;
         }
-        let steps = self.cursor..self.cursor + BUCKETS as u64;
+        // What lies in the cursor's own bucket belongs to a later round.
+        let steps = self.cursor + 1..=self.cursor + BUCKETS as u64;
         let next = steps.into_iter().find(|step| self.buckets[bucket_of(*step)] != NONE)?;
         Some(next << STEP_SHIFT)
     }
@@ -177,6 +179,7 @@ mod tests {
                     prop_assert!(deadline_ns + (2 << STEP_SHIFT) > now_ns, "a step late at most");
                     let next = wheel.next_visit_ns().expect("one is set");
                     prop_assert!(next <= deadline_ns + (2 << STEP_SHIFT), "not looked at too late");
+                    prop_assert!(next > now_ns, "nor before there can be anything to see");
                 }
                 prop_assert_eq!(wheel.is_empty(), naive.is_empty());
             }

@@ -1,7 +1,10 @@
 //! Between `submit` and the callback nothing allocates, and a batch costs at most one
 //! `io_uring_enter`: on every backend, at a steady state.
 
-use iomill_engine::{BackendChoice, Completion, Config, Context, Engine, File, Read, Wait};
+use iomill_engine::{
+    BackendChoice, Buffer, Chain, Completion, Config, Context, DurableWrite, Engine, File, Read,
+    Sync, Wait, Write,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -50,6 +53,38 @@ fn engine(backend: BackendChoice) -> Option<Engine> {
 }
 
 #[test]
+fn memory_of_the_callers_is_used_again_and_again_without_an_allocation() {
+    let temporary = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(temporary.path(), vec![1; 64 * 4096]).unwrap();
+    for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
+        let Some(mut engine) = engine(backend) else { continue };
+        let file = File::open(temporary.path()).unwrap();
+        let submit = |engine: &mut Engine, buffer| {
+            engine.submit(Read { file: file.clone(), offset: 0, buffer }, again).unwrap();
+        };
+        for _ in 0..16 {
+            // A vector goes in and comes out without an allocation too.
+            let vector = Buffer::from(vec![0; 4096]);
+            COUNTED.set(Some(0));
+            let vector = Buffer::from_capacity(vector.into_vec().unwrap());
+            assert_eq!(COUNTED.take(), Some(0));
+            submit(&mut engine, vector);
+        }
+        for _ in 0..100 {
+            engine.tick(Wait::AtLeast(1)).unwrap();
+        }
+        COUNTED.set(Some(0));
+        let mut completed = 0;
+        for _ in 0..1000 {
+            completed += engine.tick(Wait::AtLeast(1)).unwrap().completed;
+        }
+        let counted = COUNTED.take();
+        assert!(completed >= 1000);
+        assert_eq!(counted, Some(0), "allocations on {backend:?}");
+    }
+}
+
+#[test]
 fn a_request_allocates_nothing_and_a_batch_enters_the_kernel_at_most_once() {
     let temporary = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(temporary.path(), vec![1; 64 * 4096]).unwrap();
@@ -77,5 +112,50 @@ fn a_request_allocates_nothing_and_a_batch_enters_the_kernel_at_most_once() {
         if backend == BackendChoice::IoUring {
             assert!(engine.metrics().enters <= 1000, "{} enters", engine.metrics().enters);
         }
+    }
+}
+
+type Journal = Chain<(Write, Sync, Read)>;
+
+/// Writes, syncs and reads the same block, for ever, by the same chain.
+fn chain_again(done: Completion<Journal>, cx: &mut Context<'_>) {
+    assert_eq!(done.result.unwrap(), (4096, (), 4096));
+    cx.submit(done.op, chain_again).unwrap();
+}
+
+/// Overwrites the same block durably, for ever.
+fn durable_again(done: Completion<DurableWrite>, cx: &mut Context<'_>) {
+    assert_eq!(done.result.unwrap(), 4096);
+    cx.submit(done.op, durable_again).unwrap();
+}
+
+#[test]
+fn a_chain_that_is_used_again_allocates_nothing() {
+    let temporary = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(temporary.path(), vec![1; 8 * 4096]).unwrap();
+    for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
+        let Some(mut engine) = engine(backend) else { continue };
+        let file = File::options().read(true).write(true).open(temporary.path()).unwrap();
+        for index in 0..3 {
+            let (write, read) = (engine.buffer().unwrap(), engine.buffer().unwrap());
+            let (file, offset) = (file.clone(), index * 4096);
+            let chain = Chain::new((
+                Write { file: file.clone(), offset, buffer: write },
+                Sync { file: file.clone(), data_only: true },
+                Read { file, offset, buffer: read },
+            ));
+            engine.submit(chain, chain_again).unwrap();
+        }
+        let (file, buffer) = (file.clone(), engine.buffer().unwrap());
+        engine.submit(DurableWrite { file, offset: 7 * 4096, buffer }, durable_again).unwrap();
+        for _ in 0..50 {
+            engine.tick(Wait::AtLeast(1)).unwrap();
+        }
+        COUNTED.set(Some(0));
+        let mut completed = 0;
+        while completed < 60 {
+            completed += engine.tick(Wait::AtLeast(1)).unwrap().completed;
+        }
+        assert_eq!(COUNTED.take(), Some(0), "allocations on {backend:?}");
     }
 }

@@ -165,7 +165,7 @@ fn a_request_that_a_helper_has_not_begun_is_cancelled() {
     let id = engine.submit(Nop, move |done, _| push(&place, done.result.map(|()| 0))).unwrap();
     engine.tick(Wait::None).unwrap();
     assert!(engine.cancel(id));
-    // The backend has to know before the helper is free.
+    // It takes effect now, before the helper is free.
     engine.tick(Wait::None).unwrap();
     blocker.release(&mut engine);
     assert_eq!(*outcomes.borrow(), [Err(ErrorKind::Cancelled)]);

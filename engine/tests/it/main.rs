@@ -4,22 +4,38 @@
 #![allow(clippy::unwrap_used)]
 
 mod allocations;
+mod caller_buffers;
 mod cancel;
+mod chain_operations;
+mod chain_place;
+mod chain_twins;
+mod chains;
 mod configuration;
+mod durable;
 mod faults;
 mod futures;
 mod handle;
 mod handle_cancel;
+mod handle_chains;
 mod hostile;
+mod memory_limits;
 mod metrics;
 mod operations;
+mod room;
 mod runner;
+mod scripted;
 #[cfg(feature = "sim")]
 mod sim;
 #[cfg(feature = "sim")]
 mod sim_behaviour;
 #[cfg(feature = "sim")]
+mod sim_chains;
+#[cfg(feature = "sim")]
+mod sim_crash;
+#[cfg(feature = "sim")]
 mod sim_oracle;
+#[cfg(feature = "sim")]
+mod sim_time;
 #[cfg(feature = "sim")]
 mod sim_workload;
 mod stuck;

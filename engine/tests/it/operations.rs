@@ -107,8 +107,10 @@ fn an_append_goes_to_the_end_and_flagged_writes_say_where_they_cannot() {
         assert_eq!(refused.error.kind(), ErrorKind::Misaligned);
         let mut buffer = refused.op.buffer;
         buffer.set_len(4096);
-        let done = run(engine, WriteWith { file, offset: 0, buffer, flags });
-        assert_eq!(kind_of(done.result), ErrorKind::Unsupported);
+        let op = WriteWith { file, offset: 0, buffer, flags };
+        let refused = engine.submit(op, |_, _| ()).unwrap_err();
+        assert_eq!(refused.error.kind(), ErrorKind::Unsupported);
+        assert!(refused.error.to_string().contains("direct I/O"), "{}", refused.error);
     });
 }
 

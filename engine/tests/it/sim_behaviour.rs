@@ -3,21 +3,21 @@
 
 use iomill_engine::backend::sim::{Event, Faults, Latency, SimDisk, SimOptions};
 use iomill_engine::{
-    Allocate, AllocateMode, Close, Completion, Config, Context, Engine, Error, ErrorKind, File,
-    Link, MakeDirectory, Open, Operation, Read, ReadVectored, Rename, Stat, Sync, Truncate, Unlink,
-    Wait, Write, WriteFlags, WriteVectored, WriteWith,
+    Allocate, AllocateMode, AtomicLimits, Close, Completion, Config, Context, Engine, Error,
+    ErrorKind, File, Link, MakeDirectory, Open, Operation, Read, ReadVectored, Rename, Stat, Sync,
+    Truncate, Unlink, Wait, Write, WriteFlags, WriteVectored, WriteWith,
 };
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 fn engine(disk: &SimDisk) -> Engine {
     Engine::with_backend(&Config::new().depth(8), disk.backend()).unwrap()
 }
 
 /// Submits an operation and waits for it.
-fn perform<O: Operation>(engine: &mut Engine, op: O) -> Result<O::Output, Error>
+pub(crate) fn perform<O: Operation>(engine: &mut Engine, op: O) -> Result<O::Output, Error>
 where
     O::Output: 'static,
 {
@@ -31,14 +31,19 @@ where
     result.take().expect("it was called back")
 }
 
-fn write(engine: &mut Engine, file: &File, offset: u64, bytes: &[u8]) -> Result<u32, Error> {
+pub(crate) fn write(
+    engine: &mut Engine,
+    file: &File,
+    offset: u64,
+    bytes: &[u8],
+) -> Result<u32, Error> {
     let mut buffer = engine.buffer().unwrap();
     buffer.set_len(bytes.len());
     buffer.copy_from_slice(bytes);
     perform(engine, Write { file: file.clone(), offset, buffer })
 }
 
-fn sync(engine: &mut Engine, file: &File) -> Result<(), Error> {
+pub(crate) fn sync(engine: &mut Engine, file: &File) -> Result<(), Error> {
     perform(engine, Sync { file: file.clone(), data_only: false })
 }
 
@@ -253,10 +258,41 @@ fn names_change_as_on_a_real_file_system_and_survive_with_the_next_sync() {
             ErrorKind::AlreadyExists,
         ),
         (perform(engine, Unlink::file("log").unwrap()).unwrap_err(), ErrorKind::NotFound),
-        (perform(engine, Stat::path("a/../b").unwrap()).unwrap_err(), ErrorKind::Unsupported),
+        (perform(engine, Stat::path("second/../log").unwrap()).unwrap_err(), ErrorKind::NotFound),
     ] {
         assert_eq!(error.kind(), kind, "{error}");
     }
+}
+
+#[test]
+fn a_stat_tells_virtual_times_and_what_direct_and_atomic_transfers_need() {
+    let atomic = Some(AtomicLimits { min: 512, max: 1024, segments_max: 1 });
+    let disk = SimDisk::new(SimOptions { atomic, ..SimOptions::new(1) });
+    let options = File::options().read(true).write(true);
+    disk.create("file", 0).unwrap();
+    let direct = disk.open("file", &options.clone().direct(true)).unwrap();
+    let buffered = disk.open("file", &options).unwrap();
+    let engine = &mut engine(&disk);
+    disk.advance(Duration::from_secs(5));
+    write(engine, &buffered, 0, &[1; 4096]).unwrap();
+    disk.advance(Duration::from_secs(5));
+    let status = perform(engine, Stat::file(direct.clone())).unwrap();
+    let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(since(status.modified.unwrap()).as_secs(), 5);
+    assert_eq!(status.atomic, atomic);
+    assert_eq!(status.direct.map(|direct| direct.offset), Some(512));
+
+    let mut atomically = |file: &File, len, flags| {
+        let mut buffer = engine.buffer().unwrap();
+        buffer.set_len(len);
+        perform(engine, WriteWith { file: file.clone(), offset: 0, buffer, flags })
+    };
+    atomically(&direct, 1024, WriteFlags::ATOMIC | WriteFlags::DSYNC).unwrap();
+    atomically(&buffered, 1000, WriteFlags::DONTCACHE).unwrap();
+    let error = atomically(&direct, 2048, WriteFlags::ATOMIC).unwrap_err();
+    assert_eq!(error.errno(), Some(libc::EINVAL), "longer than the longest");
+    let error = atomically(&buffered, 1024, WriteFlags::ATOMIC).unwrap_err();
+    assert_eq!(error.errno(), Some(libc::EOPNOTSUPP), "only direct");
 }
 
 #[test]

@@ -46,6 +46,10 @@ pub(crate) struct Outcome {
     pub(crate) failed: u64,
     /// Requests that were asked to be given up.
     pub(crate) cancelled: u64,
+    /// Requests whose deadline passed first.
+    pub(crate) overdue: u64,
+    /// Runs that were made twice.
+    pub(crate) repeated: u64,
     pub(crate) crashes: u64,
     /// Power failures that lost something.
     pub(crate) losses: u64,
@@ -60,6 +64,7 @@ pub(crate) struct Workload {
     dice: Dice,
     called: Rc<Cell<u64>>,
     failed: Rc<Cell<u64>>,
+    overdue: Rc<Cell<u64>>,
     outcome: Outcome,
     /// The last request, to be cancelled.
     last: Option<OpId>,
@@ -80,8 +85,8 @@ impl Workload {
             Lane { name, file, oracle: Rc::new(RefCell::new(Oracle::new(len, granules))) }
         });
         let lanes = lanes.collect();
-        let (called, failed, outcome, last) = Default::default();
-        Self { disk, engine, lanes, dice, called, failed, outcome, last }
+        let (called, failed, overdue, outcome, last) = Default::default();
+        Self { disk, engine, lanes, dice, called, failed, overdue, outcome, last }
     }
 
     /// So many steps, and then everything has to end. Answers what came of it and the history.
@@ -113,7 +118,8 @@ impl Workload {
         let failed = self.failed.get();
         self.engine.drain().unwrap();
         assert_eq!(self.failed.get(), failed, "a calm disk serves every read");
-        let outcome = Outcome { failed, virtual_ns: self.disk.now_ns(), ..self.outcome };
+        let (overdue, virtual_ns) = (self.overdue.get(), self.disk.now_ns());
+        let outcome = Outcome { failed, overdue, virtual_ns, ..self.outcome };
         (outcome, self.disk.history().to_string())
     }
 
@@ -161,12 +167,21 @@ impl Workload {
             self.engine.tick(Wait::AtLeast(1)).unwrap();
         }
         let (called, failed) = (Rc::clone(&self.called), Rc::clone(&self.failed));
+        let overdue = Rc::clone(&self.overdue);
         let on_end = move |error: Option<&Error>| {
             called.set(called.get() + 1);
             if let Some(error) = error {
-                let expected = [ErrorKind::Io, ErrorKind::NoSpace, ErrorKind::Cancelled];
+                // A sync is poisoned if another one of its file has failed meanwhile.
+                let expected = [
+                    ErrorKind::Poisoned,
+                    ErrorKind::Io,
+                    ErrorKind::NoSpace,
+                    ErrorKind::Cancelled,
+                    ErrorKind::DeadlineExceeded,
+                ];
                 assert!(expected.contains(&error.kind()), "nobody has asked for {error}");
                 failed.set(failed.get() + 1);
+                overdue.set(overdue.get() + u64::from(error.kind() == ErrorKind::DeadlineExceeded));
             }
         };
         self.outcome.submitted += 1;
@@ -179,6 +194,14 @@ impl Workload {
         let len =
             (1 + self.dice.below(TRANSFER_LEN_MAX_BYTES / GRANULE_LEN_BYTES)) * GRANULE_LEN_BYTES;
         begin..(begin + len).min(FILE_LEN_MAX_BYTES)
+    }
+
+    /// How long a request may take: a millisecond to a day.
+    fn limit(&mut self) -> Duration {
+        match self.dice.below(4) {
+            0 => Duration::from_millis(1 << self.dice.below(12)),
+            _ => Duration::from_secs(86_400),
+        }
     }
 
     fn fill(&mut self) -> u8 {
@@ -196,7 +219,7 @@ impl Workload {
         let (id, on_end) = self.next();
         // The turns may have completed something, but begun nothing.
         oracle.borrow_mut().write_begins(id, range.clone(), fill);
-        let (file, offset) = (self.file(lane), range.start);
+        let (file, offset, limit) = (self.file(lane), range.start, self.limit());
         if durable {
             let op = WriteWith { file, offset, buffer, flags: WriteFlags::DSYNC };
             let id = self
@@ -210,7 +233,7 @@ impl Workload {
         } else {
             let id = self
                 .engine
-                .submit(Write { file, offset, buffer }, move |done, _| {
+                .submit_within(Write { file, offset, buffer }, limit, move |done, _| {
                     on_end(done.result.as_ref().err());
                     oracle.borrow_mut().change_ends(id, done.result.is_ok(), false);
                 })
@@ -275,10 +298,10 @@ impl Workload {
         let data_only = self.dice.below(2) == 0;
         let (id, on_end) = self.next();
         oracle.borrow_mut().sync_begins(id);
-        let file = self.file(lane);
+        let (file, limit) = (self.file(lane), self.limit());
         let id = self
             .engine
-            .submit(Sync { file, data_only }, move |done, _| {
+            .submit_within(Sync { file, data_only }, limit, move |done, _| {
                 on_end(done.result.as_ref().err());
                 oracle.borrow_mut().sync_ends(id, done.result.is_ok());
             })

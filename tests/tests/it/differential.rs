@@ -1,19 +1,22 @@
-//! Random programs of reads, writes and syncs, run by each backend and by a plain model in memory.
+//! Random programs of reads, writes and syncs, run by each backend and by a plain model in memory;
+//! also on simulated disks that fail, where each request that fails is asked for again.
 //!
 //! It never lets two requests in flight overlap where one of them writes, because then the kernel
 //! itself would promise nothing. A failure prints its seed; `IOMILL_SEED=<seed>` runs it again.
 
-use std::cell::RefCell;
-use std::fs;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use iomill_engine::{Engine, Error, ErrorKind, File, Operation, Read, Sync, Wait, Write};
+use iomill_engine::backend::sim::{Faults, SimOptions};
+use iomill_engine::{
+    Completion, Context, Engine, Error, ErrorKind, File, Operation, Read, Sync, Wait, Write,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
-use crate::contract::subject::{Subject, open_for_writing, pattern};
+use crate::contract::subject::{Subject, contents, open_for_writing, pattern};
 
 const FILE_LEN_BYTES: usize = 96 * 1024;
 const TRANSFER_LEN_BYTES_MAX: u32 = 12 * 1024;
@@ -33,6 +36,8 @@ struct Program {
     depth: u32,
     fixed_buffers: bool,
     registered_file: bool,
+    /// Of the simulated disk with faults, where there is one.
+    disk_seed: u64,
     steps: Vec<Step>,
 }
 
@@ -57,11 +62,12 @@ fn steps() -> impl Strategy<Value = Step> {
 fn programs() -> impl Strategy<Value = Program> {
     let depth = prop_oneof![Just(1), Just(2), Just(3), Just(8), Just(32), Just(100)];
     let steps = prop::collection::vec(steps(), 1..150);
-    (depth, any::<bool>(), any::<bool>(), steps).prop_map(
-        |(depth, fixed_buffers, registered_file, steps)| Program {
+    (depth, any::<bool>(), any::<bool>(), any::<u64>(), steps).prop_map(
+        |(depth, fixed_buffers, registered_file, disk_seed, steps)| Program {
             depth,
             fixed_buffers,
             registered_file,
+            disk_seed,
             steps,
         },
     )
@@ -77,6 +83,8 @@ struct Run {
     /// either length.
     lengthens: bool,
     wrong: Rc<RefCell<Vec<String>>>,
+    /// How many requests have failed on a disk that may fail them; `None` on any other.
+    failures: Option<Rc<Cell<u32>>>,
 }
 
 impl Run {
@@ -114,13 +122,24 @@ impl Run {
                 })
             }
             Step::Sync { data_only } => {
+                if self.failures.is_some() {
+                    // A failed sync poisons the file for what would have to be asked for again.
+                    self.drain()?;
+                }
                 let wrong = Rc::clone(&self.wrong);
                 let sync = Sync { file: self.file.clone(), data_only };
                 self.submit(sync, move |completion| {
                     if let Err(error) = completion.result {
                         wrong.borrow_mut().push(format!("sync: {error}"));
                     }
-                })
+                })?;
+                if self.failures.is_some() {
+                    self.drain()?;
+                    if self.file.is_poisoned() {
+                        self.file = open_for_writing(self.file.path());
+                    }
+                }
+                Ok(())
             }
             Step::Drain => self.drain(),
         }
@@ -163,12 +182,13 @@ impl Run {
     fn submit<O: Operation + 'static>(
         &mut self,
         op: O,
-        on_complete: impl FnOnce(iomill_engine::Completion<O>) + 'static,
+        on_complete: impl FnOnce(Completion<O>) + 'static,
     ) -> Result<(), Error> {
         // Boxed, because what a comparison holds is larger than a callback may be.
-        let on_complete: Box<dyn FnOnce(iomill_engine::Completion<O>)> = Box::new(on_complete);
-        let mut next = (op, move |completion, _: &mut iomill_engine::Context<'_>| {
-            on_complete(completion);
+        let on_complete: Box<dyn FnOnce(Completion<O>)> = Box::new(on_complete);
+        let failures = self.failures.clone();
+        let mut next = (op, move |completion, context: &mut Context<'_>| {
+            insist(completion, context, failures, on_complete);
         });
         loop {
             match self.engine.submit(next.0, next.1) {
@@ -183,7 +203,32 @@ impl Run {
     }
 }
 
-fn run_program(subject: &Subject, program: &Program) -> TestCaseResult {
+/// Asks again for what a disk with faults has failed.
+fn insist<O: Operation + 'static>(
+    completion: Completion<O>,
+    context: &mut Context<'_>,
+    failures: Option<Rc<Cell<u32>>>,
+    on_complete: Box<dyn FnOnce(Completion<O>)>,
+) {
+    let failed = |error: &Error| matches!(error.kind(), ErrorKind::Io | ErrorKind::NoSpace);
+    let Some(failures) = failures.filter(|_| completion.result.as_ref().is_err_and(failed)) else {
+        return on_complete(completion);
+    };
+    failures.set(failures.get() + 1);
+    let again = context.submit(completion.op, move |completion, context| {
+        insist(completion, context, Some(failures), on_complete);
+    });
+    if let Err(refused) = again {
+        // A failed sync, which nothing may follow on this handle.
+        assert_eq!(refused.error.kind(), ErrorKind::Poisoned);
+    }
+}
+
+fn run_program(
+    subject: &Subject,
+    program: &Program,
+    failures: Option<Rc<Cell<u32>>>,
+) -> TestCaseResult {
     let start = pattern(FILE_LEN_BYTES / 2);
     let path = subject.file("data", &start);
     let config = subject.config().depth(program.depth).fixed_buffers(program.fixed_buffers);
@@ -195,18 +240,18 @@ fn run_program(subject: &Subject, program: &Program) -> TestCaseResult {
         file = engine.register_file(&file).expect("a free slot");
     }
     let wrong = Rc::default();
-    let mut run =
-        Run { engine, file, model: start, in_flight: Vec::new(), lengthens: false, wrong };
+    let in_flight = Vec::new();
+    let mut run = Run { engine, file, model: start, in_flight, lengthens: false, wrong, failures };
     for step in &program.steps {
         run.step(step).map_err(|error| TestCaseError::fail(format!("{step:?}: {error}")))?;
     }
     run.drain().map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert!(run.wrong.borrow().is_empty(), "{:?}", run.wrong.borrow());
-    prop_assert!(fs::read(&path).expect("it is there") == run.model, "the file is not the model");
+    prop_assert!(contents(&path) == run.model, "the file is not the model");
     Ok(())
 }
 
-fn compare_with_the_model(subject: &Subject) {
+fn compare_with_the_model(run: impl Fn(&Program) -> TestCaseResult) {
     let seed = match std::env::var("IOMILL_SEED") {
         Ok(text) => text.parse::<u64>().expect("IOMILL_SEED is a number"),
         Err(_) => {
@@ -219,8 +264,7 @@ fn compare_with_the_model(subject: &Subject) {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config { cases: PROGRAMS, failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let outcome = TestRunner::new_with_rng(config, rng)
-        .run(&programs(), |program| run_program(subject, &program));
+    let outcome = TestRunner::new_with_rng(config, rng).run(&programs(), |program| run(&program));
     if let Err(failure) = outcome {
         panic!("IOMILL_SEED={seed}: {failure}");
     }
@@ -229,11 +273,35 @@ fn compare_with_the_model(subject: &Subject) {
 #[test]
 fn random_programs_match_the_model_on_io_uring() {
     if let Some(subject) = Subject::io_uring() {
-        compare_with_the_model(&subject);
+        compare_with_the_model(|program| run_program(&subject, program, None));
     }
 }
 
 #[test]
 fn random_programs_match_the_model_on_threads() {
-    compare_with_the_model(&Subject::threads());
+    let subject = Subject::threads();
+    compare_with_the_model(|program| run_program(&subject, program, None));
+}
+
+#[test]
+fn random_programs_match_the_model_on_a_simulated_disk() {
+    compare_with_the_model(|program| run_program(&Subject::sim(), program, None));
+}
+
+#[test]
+fn random_programs_match_the_model_on_simulated_disks_with_faults() {
+    let (failures, retries) = (Rc::new(Cell::new(0)), Cell::new(0));
+    compare_with_the_model(|program| {
+        let options = SimOptions::swarm(program.disk_seed);
+        // What fails at each try would be asked for again for ever.
+        let faults = Faults { bad_range: 0.0, ..options.faults };
+        let subject = Subject::sim_with(SimOptions { faults, ..options });
+        run_program(&subject, program, Some(Rc::clone(&failures)))?;
+        let counts = subject.disk().expect("a simulated one").fault_counts();
+        retries.set(retries.get() + counts.short_transfer + counts.try_again + counts.interrupted);
+        Ok(())
+    });
+    let (failures, retries) = (failures.get(), retries.get());
+    println!("{failures} requests failed and {retries} were to be continued");
+    assert!(failures > 100 && retries > 1000, "the faults have happened");
 }

@@ -1,5 +1,6 @@
-//! The bytes of one simulated file: what a reader sees, and what a power failure may leave of it.
-//! Knows no names, no time and no requests; used by `model`.
+//! The bytes of one simulated file: what a reader sees, and all that they have been since they were
+//! durable. Knows no names, no time and no requests; used by `model`. What a power failure leaves
+//! is in `remains`.
 //!
 //! Sectors of 512 bytes are the unit that a device writes whole or not at all. The length, and
 //! sectors that a truncation or a hole zeroes, are metadata: of their changes a power failure
@@ -7,26 +8,39 @@
 
 use super::random::Random;
 use super::space::SectorSet;
-use super::versions::Versions;
+use super::versions::{Manner, Versions};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What a device writes whole or not at all.
 pub const SECTOR_LEN_BYTES: u64 = 512;
 
-const SECTOR_LEN: usize = 512;
+pub(super) const SECTOR_LEN: usize = 512;
 
-type Image = Box<[u8; SECTOR_LEN]>;
+/// Shared between copies of a file, of which power failures need many.
+pub(super) type Image = Arc<[u8; SECTOR_LEN]>;
 
 /// A file's bytes, sparse.
 #[derive(Clone, Debug)]
 pub(super) struct Content {
-    length: Versions<u64>,
-    sectors: BTreeMap<u64, Versions<Image>>,
+    pub(super) length: Versions<u64>,
+    pub(super) sectors: BTreeMap<u64, Versions<Image>>,
     /// Sectors that are not durable.
     dirty: BTreeSet<u64>,
     /// Sectors that take space: written ones and reserved ones.
-    allocated: SectorSet,
+    pub(super) allocated: SectorSet,
+    /// Atomic writes that are not durable, by their stamps.
+    pub(super) atomics: BTreeMap<u64, Atomic>,
+}
+
+/// A write of which all or nothing is left.
+#[derive(Clone, Debug)]
+pub(super) struct Atomic {
+    pub(super) sectors: Range<u64>,
+    /// Whether the file became longer by it: then its length comes with it.
+    pub(super) extends: bool,
 }
 
 impl Content {
@@ -37,6 +51,7 @@ impl Content {
             sectors: BTreeMap::new(),
             dirty: BTreeSet::new(),
             allocated: SectorSet::default(),
+            atomics: BTreeMap::new(),
         }
     }
 
@@ -85,15 +100,27 @@ impl Content {
 
     /// Writes everything, and makes the file longer where it has to be.
     pub(super) fn write(&mut self, stamp: u64, offset: u64, bytes: &[u8]) {
+        self.write_as(Manner::Plain, stamp, offset, bytes);
+    }
+
+    /// As `write`, and a power failure leaves all of it or nothing.
+    pub(super) fn write_atomic(&mut self, stamp: u64, offset: u64, bytes: &[u8]) {
+        let (sectors, old_len) = (sectors_of(offset, offset + bytes.len() as u64), self.len());
+        self.write_as(Manner::Atomic, stamp, offset, bytes);
+        let extends = self.len() > old_len;
+        self.atomics.insert(stamp, Atomic { sectors, extends });
+    }
+
+    fn write_as(&mut self, manner: Manner, stamp: u64, offset: u64, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
         let end = offset + bytes.len() as u64;
         if end > self.len() {
-            self.length.push(stamp, end, true);
+            self.length.push(stamp, end, Manner::Cut);
         }
         for piece in pieces(offset, bytes.len()) {
-            self.write_piece(stamp, piece, bytes);
+            self.write_piece(manner, stamp, piece, bytes);
         }
         self.allocated.insert(sectors_of(offset, end));
     }
@@ -111,7 +138,7 @@ impl Content {
         for piece in pieces(offset, bytes.len().min(within)) {
             let sector = piece.sector;
             if random.chance(0.5) && self.allocated.missing(&(sector..sector + 1)) == 0 {
-                self.write_piece(stamp, piece, bytes);
+                self.write_piece(Manner::Plain, stamp, piece, bytes);
             }
         }
     }
@@ -119,7 +146,7 @@ impl Content {
     /// Sets the length; what lies beyond it is gone.
     pub(super) fn set_len(&mut self, stamp: u64, len: u64) {
         let old = self.len();
-        self.length.push(stamp, len, true);
+        self.length.push(stamp, len, Manner::Cut);
         if len < old {
             // The last sector goes as a whole, although the file ends within it.
             self.zero(stamp, len..old.next_multiple_of(SECTOR_LEN_BYTES));
@@ -130,7 +157,7 @@ impl Content {
     /// Makes a range read as zeros. The length stays.
     pub(super) fn punch(&mut self, stamp: u64, range: Range<u64>, keep_space: bool) {
         let len = self.len();
-        self.length.push(stamp, len, true);
+        self.length.push(stamp, len, Manner::Cut);
         let whole = range.start.div_ceil(SECTOR_LEN_BYTES)..range.end / SECTOR_LEN_BYTES;
         self.zero(stamp, range);
         if !keep_space {
@@ -141,9 +168,9 @@ impl Content {
     /// After a successful sync of all, or of a range: what was written up to `stamp` is durable.
     pub(super) fn promote(&mut self, stamp: u64, range: Option<Range<u64>>) {
         self.length.promote(stamp);
-        let range = range.map_or(0..u64::MAX, |range| sectors_of(range.start, range.end));
-        let sectors: Vec<u64> = self.dirty.range(range).copied().collect();
-        for number in sectors {
+        let sectors = range.map_or(0..u64::MAX, |range| sectors_of(range.start, range.end));
+        let dirty: Vec<u64> = self.dirty.range(sectors.clone()).copied().collect();
+        for number in dirty {
             if let Some(sector) = self.sectors.get_mut(&number) {
                 sector.promote(stamp);
                 if !sector.is_dirty() {
@@ -151,6 +178,10 @@ impl Content {
                 }
             }
         }
+        let covers = |atomic: &Atomic| {
+            sectors.start <= atomic.sectors.start && atomic.sectors.end <= sectors.end
+        };
+        self.atomics.retain(|other, atomic| *other > stamp || !covers(atomic));
     }
 
     /// After a failed sync: some of what was written up to `stamp` will not be covered by a later
@@ -165,26 +196,15 @@ impl Content {
         }
     }
 
-    /// One of the states that a power failure may leave.
-    pub(super) fn after_power_failure(&self, random: &mut Random) -> Self {
-        let stamps = self.length.stamps();
-        let committed = stamps[random.index(stamps.len())];
-        let len = *self.length.as_of(committed);
-        let mut left = Self::zeros(len);
-        left.allocated = self.allocated.clone();
+    /// Takes length and bytes into a hash, zeros where nothing was written left out.
+    pub(super) fn print(&self, hasher: &mut impl Hasher) {
+        self.len().hash(hasher);
+        let zeros = [0; SECTOR_LEN];
         for (number, sector) in &self.sectors {
-            let survivors = sector.survivors(committed);
-            let mut image = survivors[random.index(survivors.len())].clone();
-            let begin = number * SECTOR_LEN_BYTES;
-            if begin < len {
-                // Beyond the end there is nothing, whatever the device holds.
-                let within = usize::try_from(len - begin).unwrap_or(SECTOR_LEN).min(SECTOR_LEN);
-                image[within..].fill(0);
-                left.sectors.insert(*number, Versions::durable(image));
-                left.allocated.insert(*number..number + 1);
+            if **sector.current() != zeros {
+                (number, sector.current()).hash(hasher);
             }
         }
-        left
     }
 
     /// Zeros without metadata of their own: the caller has pushed them with the length.
@@ -199,34 +219,42 @@ impl Content {
             let sector = number * SECTOR_LEN_BYTES..(number + 1) * SECTOR_LEN_BYTES;
             if range.start <= sector.start && sector.end <= range.end {
                 if !self.sectors.get(&number).is_some_and(Versions::ends_in_cut) {
-                    self.push(stamp, number, Box::new([0; SECTOR_LEN]), true);
+                    self.push(stamp, number, Arc::new([0; SECTOR_LEN]), Manner::Cut);
                 }
                 continue;
             }
             let (begin, end) = (range.start.max(sector.start), range.end.min(sector.end));
             let zeros = [0; SECTOR_LEN];
             for piece in pieces(begin, usize::try_from(end - begin).unwrap_or(0)) {
-                self.write_piece(stamp, piece, &zeros);
+                self.write_piece(Manner::Plain, stamp, piece, &zeros);
             }
         }
     }
 
-    fn write_piece(&mut self, stamp: u64, piece: Piece, bytes: &[u8]) {
+    fn write_piece(&mut self, manner: Manner, stamp: u64, piece: Piece, bytes: &[u8]) {
         let mut image = match self.sectors.get(&piece.sector) {
-            Some(sector) => sector.current().clone(),
-            None => Box::new([0; SECTOR_LEN]),
+            Some(sector) => Arc::clone(sector.current()),
+            None => Arc::new([0; SECTOR_LEN]),
         };
-        image[piece.inside].copy_from_slice(&bytes[piece.bytes]);
-        self.push(stamp, piece.sector, image, false);
+        Arc::make_mut(&mut image)[piece.inside].copy_from_slice(&bytes[piece.bytes]);
+        self.push(stamp, piece.sector, image, manner);
     }
 
-    fn push(&mut self, stamp: u64, number: u64, image: Image, is_cut: bool) {
-        let zeros = || Versions::durable(Box::new([0; SECTOR_LEN]));
+    fn push(&mut self, stamp: u64, number: u64, image: Image, manner: Manner) {
+        let zeros = || Versions::durable(Arc::new([0; SECTOR_LEN]));
         let sector = self.sectors.entry(number).or_insert_with(zeros);
-        let forced = sector.push(stamp, image, is_cut);
+        let written_back = sector.push(stamp, image, manner);
         self.dirty.insert(number);
-        if let Some(stamp) = forced {
-            self.length.promote(stamp);
+        let Some(written_back) = written_back else { return };
+        if written_back.is_cut {
+            self.length.promote(written_back.stamp);
+        }
+        if let Some(atomic) = self.atomics.remove(&written_back.stamp) {
+            // All of it, then.
+            for (_, sector) in self.sectors.range_mut(atomic.sectors) {
+                sector.promote(written_back.stamp);
+            }
+            self.length.promote(written_back.stamp);
         }
     }
 }
@@ -266,6 +294,7 @@ fn pieces(offset: u64, len: usize) -> impl Iterator<Item = Piece> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::sim::choices::Choices;
     use proptest::prelude::*;
 
     fn bytes(content: &Content) -> Vec<u8> {
@@ -301,7 +330,7 @@ mod tests {
                 prop_assert_eq!(&bytes(&content), &plain);
                 if stamp % 4 == 0 {
                     content.promote(u64::from(stamp), None);
-                    let left = content.after_power_failure(&mut Random::new(1));
+                    let left = content.after_power_failure(&mut Choices::Chance(Random::new(1)));
                     prop_assert_eq!(&bytes(&left), &plain, "synced to the last byte");
                 }
             }
@@ -312,7 +341,7 @@ mod tests {
     fn what_lay_beyond_an_old_length_is_gone_when_the_file_grows_again() {
         let mut content = Content::zeros(10);
         content.write(1, 10, &[7; 100]);
-        let random = &mut Random::new(1);
+        let random = &mut Choices::Chance(Random::new(1));
         let states = (0..50).map(|_| content.after_power_failure(random));
         let mut short: Vec<Content> = states.filter(|left| left.len() == 10).collect();
         assert!(short.len() > 10);

@@ -2,6 +2,7 @@
 //! moments of virtual time. Decides nothing but moments; asked by `model` when a request begins.
 
 use super::random::Random;
+use crate::clock::nanoseconds;
 use std::time::Duration;
 
 /// How long requests of one kind take. Times are virtual.
@@ -126,11 +127,6 @@ impl Device {
         let length_ns = random.exponential_ns(nanoseconds(length));
         self.stall_ns = (begin_ns, begin_ns.saturating_add(length_ns));
     }
-}
-
-/// Virtual time in nanoseconds: 64 bits last 584 years.
-pub(super) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

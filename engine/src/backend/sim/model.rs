@@ -2,19 +2,25 @@
 //! completes. Shared by the test's handle and by the backends; what the kinds of requests do is in
 //! `perform` and `tree`. Touches no request's memory and never sleeps.
 
+use super::choices::Choices;
 use super::content::{Content, SECTOR_LEN_BYTES};
 use super::faults::{Fate, FaultCounts, Faults};
 use super::history::{Event, History};
 use super::identity::{Anchor, Key};
-use super::latency::{Class, Device, nanoseconds};
-use super::names::{Change, Names, Node, normalized};
+use super::latency::{Class, Device};
+use super::names::{Change, Names};
 use super::options::SimOptions;
 use super::order::{Answer, Flight, Order, Target};
 use super::random::{Random, mix};
-use crate::backend::RequestKind;
+use super::recording::Recording;
+use super::snapshot::Snapshot;
+use crate::backend::{Clock, RequestKind};
+use crate::clock::nanoseconds;
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One simulated file. It stays until the disk goes, because nobody tells when its last descriptor
 /// is closed.
@@ -23,23 +29,38 @@ pub(super) struct SimFile {
     /// The name that it was made with.
     pub(super) label: Arc<str>,
     pub(super) content: Content,
-    pub(super) anchor: Anchor,
+    /// When its bytes or its length last changed, in virtual time.
+    pub(super) modified_ns: u64,
+    /// None before it was opened: most files of a disk after a power failure never are.
+    anchor: Option<Anchor>,
+}
+
+impl SimFile {
+    /// Tells the descriptors how long the file is now.
+    pub(super) fn tell_len(&self) {
+        if let Some(anchor) = &self.anchor {
+            anchor.set_len(self.content.len());
+        }
+    }
 }
 
 /// A write on its way: a power failure may leave parts of it.
-#[derive(Debug)]
-struct Writing {
-    file: u64,
+#[derive(Clone, Debug)]
+pub(super) struct Writing {
+    pub(super) file: u64,
     /// `None` for an append: wherever the end is then.
-    offset: Option<u64>,
-    bytes: Arc<Vec<u8>>,
+    pub(super) offset: Option<u64>,
+    pub(super) bytes: Arc<Vec<u8>>,
+    /// All or nothing.
+    pub(super) is_atomic: bool,
 }
 
 /// A simulated disk.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) options: SimOptions,
-    pub(super) now_ns: u64,
+    /// Virtual time, which the clocks of engines show.
+    time_ns: Arc<AtomicU64>,
     pub(super) faults: Faults,
     pub(super) counts: FaultCounts,
     pub(super) history: History,
@@ -51,108 +72,122 @@ pub(super) struct Model {
     device: Device,
     next_number: u64,
     /// The newest change of anything that can be lost.
-    stamp: u64,
+    pub(super) stamp: u64,
     writing: BTreeMap<u64, Writing>,
     /// Requests that will never complete.
     stuck_count: u32,
+    /// What `crash` wants to know of everything that happens.
+    pub(super) recording: Option<Recording>,
+    /// How often the disk was calmed.
+    pub(super) calms: u64,
 }
 
 impl Model {
     /// An empty disk at time 0.
     pub(super) fn new(options: SimOptions) -> Self {
+        Self::with(options, Names::default(), BTreeMap::new())
+    }
+
+    /// A disk with these names and files at time 0.
+    pub(super) fn with(
+        options: SimOptions,
+        names: Names,
+        files: BTreeMap<u64, (Arc<str>, Content)>,
+    ) -> Self {
+        let file = |(number, (label, content))| {
+            (number, SimFile { label, content, modified_ns: 0, anchor: None })
+        };
         let mut random = Random::new(options.seed);
         let models = [options.read, options.write, options.sync, options.other];
         let device = Device::new(models, options.stalls, &mut random);
         Self {
-            now_ns: 0,
+            time_ns: Arc::default(),
             faults: options.faults,
             counts: FaultCounts::default(),
             history: History::default(),
-            files: BTreeMap::new(),
+            files: files.into_iter().map(file).collect(),
             numbers: HashMap::new(),
-            names: Names::default(),
+            names,
             random,
             device,
             next_number: 0,
             stamp: 0,
             writing: BTreeMap::new(),
             stuck_count: 0,
+            recording: None,
+            calms: 0,
             options,
         }
     }
 
+    /// What a power failure at this moment could touch.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let writing = (self.stamp + 1..).zip(self.writing.values().cloned());
+        Snapshot::new(self.names.clone(), &self.files, writing)
+    }
+
     /// The disk after a power failure and a restart, with an empty history at time 0.
-    pub(super) fn after_power_failure(&self, seed: u64) -> Result<Self, i32> {
+    pub(super) fn after_power_failure(&self, seed: u64) -> Self {
         let mut random = Random::new(mix(self.options.seed, seed));
-        let seed = random.bits();
-        let mut left = Self::new(SimOptions { seed, ..self.options.clone() });
-        left.names = self.names.after_power_failure(&mut random);
-        let nodes: Vec<Node> = left.names.iter().map(|(_, node)| node).collect();
-        for (number, file) in &self.files {
-            if !nodes.contains(&Node::File(*number)) {
-                continue;
-            }
-            let mut content = file.content.clone();
-            for (stamp, writing) in (self.stamp + 1..).zip(self.writing.values()) {
-                if writing.file == *number {
-                    content.write(stamp, writing.offset.unwrap_or(content.len()), &writing.bytes);
-                }
-            }
-            let content = content.after_power_failure(&mut random);
-            left.add_file(*number, Arc::clone(&file.label), content)?;
+        let options = SimOptions { seed: random.bits(), ..self.options.clone() };
+        let left = self.snapshot().after_power_failure(&mut Choices::Chance(random));
+        left.into_model(options)
+    }
+
+    /// A power failure could come now: tells those who want to try them all.
+    pub(super) fn cut(&mut self, after: impl FnOnce() -> String) {
+        if let Some(mut recording) = self.recording.take() {
+            recording.cut(after, || self.snapshot());
+            self.recording = Some(recording);
         }
-        Ok(left)
     }
 
     /// A new file without a name, under the next free number.
-    pub(super) fn new_file(&mut self, label: &Path, content: Content) -> Result<u64, i32> {
+    pub(super) fn new_file(&mut self, label: &Path, content: Content) -> u64 {
         let number = self.files.last_key_value().map_or(1, |(last, _)| last + 1);
-        self.add_file(number, label.to_string_lossy().into(), content)?;
-        Ok(number)
+        let label = label.to_string_lossy().into();
+        let modified_ns = self.now_ns();
+        self.files.insert(number, SimFile { label, content, modified_ns, anchor: None });
+        number
     }
 
-    fn add_file(&mut self, number: u64, label: Arc<str>, content: Content) -> Result<(), i32> {
-        let anchor = Anchor::new(content.len())?;
-        self.numbers.insert(anchor.key(), number);
-        self.files.insert(number, SimFile { label, content, anchor });
-        Ok(())
-    }
-
-    /// A new file whose name is durable, made by the test and not by a request. Directories on its
-    /// way are made, too.
-    pub(super) fn place_file(&mut self, path: &Path, content: Content) -> Result<u64, i32> {
-        let path = normalized(path.as_os_str().as_encoded_bytes())?;
-        if self.names.get(&path).is_some() {
-            return Err(libc::EEXIST);
-        }
-        let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
-        above.reverse();
-        for directory in above {
-            match self.names.get(directory) {
-                Some(Node::Directory) => {}
-                Some(Node::File(_)) => return Err(libc::ENOTDIR),
-                None => self.change_names(Change::Add(directory.into(), Node::Directory)),
+    /// A descriptor of a file.
+    pub(super) fn open_number(&mut self, number: u64, flags: i32) -> Result<OwnedFd, i32> {
+        let file = self.files.get_mut(&number).ok_or(libc::EBADF)?;
+        let anchor = match &mut file.anchor {
+            Some(anchor) => anchor,
+            none => {
+                let anchor = Anchor::new(file.content.len())?;
+                self.numbers.insert(anchor.key(), number);
+                none.insert(anchor)
             }
-        }
-        let number = self.new_file(&path, content)?;
-        self.change_names(Change::Add(path, Node::File(number)));
-        self.names.promote(self.stamp);
-        Ok(number)
-    }
-
-    /// The file behind a name.
-    pub(super) fn lookup(&self, path: &Path) -> Result<u64, i32> {
-        let path = normalized(path.as_os_str().as_encoded_bytes())?;
-        match self.names.get(&path) {
-            Some(Node::File(number)) => Ok(number),
-            Some(Node::Directory) => Err(libc::EISDIR),
-            None => Err(libc::ENOENT),
-        }
+        };
+        anchor.open(flags)
     }
 
     /// The file behind a descriptor, if it is one of this disk's.
     pub(super) fn target(&self, (key, flags): (Key, i32)) -> Option<Target> {
         self.numbers.get(&key).map(|file| Target { file: *file, flags })
+    }
+
+    pub(super) fn now_ns(&self) -> u64 {
+        // Relaxed: written under the lock of this disk only.
+        self.time_ns.load(Ordering::Relaxed)
+    }
+
+    /// Lets virtual time pass.
+    pub(super) fn pass(&mut self, time_ns: u64) {
+        self.time_ns.store(self.now_ns().saturating_add(time_ns), Ordering::Relaxed);
+    }
+
+    /// Lets virtual time pass until a moment, if that is to come.
+    pub(super) fn pass_to(&mut self, moment_ns: u64) {
+        self.pass(moment_ns.saturating_sub(self.now_ns()));
+    }
+
+    /// A clock that shows this disk's time.
+    pub(super) fn clock(&self) -> Clock {
+        Clock::following(Arc::clone(&self.time_ns))
     }
 
     /// A stamp newer than all others.
@@ -186,18 +221,20 @@ impl Model {
         let number = self.next_number;
         self.next_number += 1;
         let choice = self.random.bits();
-        let (start_ns, watermark) = (self.now_ns, self.stamp);
+        let (start_ns, watermark) = (self.now_ns(), self.stamp);
         let flight = Flight { number, order, fate, start_ns, watermark, choice };
         let touches = !matches!(fate, Fate::Errno(errno) if errno != libc::EIO);
         if !flight.order.bytes.is_empty()
             && let Ok((target, offset)) = self.check_write(&flight.order)
         {
             let (file, bytes) = (target.file, Arc::clone(&flight.order.bytes));
-            if let (true, Some(offset)) = (touches, offset) {
+            let is_atomic = flight.order.is_atomic();
+            if let (true, false, Some(offset)) = (touches, is_atomic, offset) {
                 // Parts of it can be read before it completes.
                 self.write_some(file, offset, &bytes, choice);
             }
-            self.writing.insert(number, Writing { file, offset, bytes });
+            self.writing.insert(number, Writing { file, offset, bytes, is_atomic });
+            self.cut(|| format!("#{number} begins"));
         }
         if is_stuck {
             self.stuck_count += 1;
@@ -224,7 +261,7 @@ impl Model {
             _ => Class::Other,
         };
         let (end_ns, overtakes) =
-            self.device.end_ns(class, self.now_ns, extra_ns, in_order, &mut self.random);
+            self.device.end_ns(class, self.now_ns(), extra_ns, in_order, &mut self.random);
         self.counts.reorder += u64::from(overtakes);
         end_ns
     }
@@ -246,6 +283,13 @@ impl Model {
             }
             Fate::Normal | Fate::Short(_) => self.perform(flight),
         };
+        if answer.result >= 0 && flight.order.changes_file() {
+            let now_ns = self.now_ns();
+            let file = flight.order.target.and_then(|target| self.files.get_mut(&target.file));
+            if let Some(file) = file {
+                file.modified_ns = now_ns;
+            }
+        }
         self.record(flight, answer.result);
         answer
     }
@@ -270,6 +314,7 @@ impl Model {
 
     /// No faults any more, and no stalls.
     pub(super) fn calm(&mut self) {
+        self.calms += 1;
         self.faults = Faults::default();
         self.device.calm();
     }
@@ -281,6 +326,16 @@ impl Model {
         }
         let order = &flight.order;
         if let Ok((target, Some(offset))) = self.check_write(order) {
+            if order.is_atomic() {
+                if mix(flight.choice, 1).is_multiple_of(2) {
+                    let stamp = self.next_stamp();
+                    if let Some(file) = self.files.get_mut(&target.file) {
+                        file.content.write_atomic(stamp, offset, &order.bytes);
+                        file.tell_len();
+                    }
+                }
+                return;
+            }
             // Another choice than at the beginning, so that more of it is there now.
             self.write_some(target.file, offset, &order.bytes, mix(flight.choice, 1));
         }
@@ -307,16 +362,20 @@ impl Model {
         );
         // A descriptor, a mode and a mask are no lengths.
         let len_bytes = if file.is_some() { *len } else { 0 };
-        self.history.push(Event {
+        let event = Event {
             number: flight.number,
             start_ns: flight.start_ns,
-            end_ns: self.now_ns,
+            end_ns: self.now_ns(),
             kind: *kind,
             name,
             offset: *offset,
             len_bytes,
             flags: *flags,
             result,
-        });
+        };
+        if !kind.is_read() {
+            self.cut(|| event.to_string());
+        }
+        self.history.push(event);
     }
 }

@@ -3,6 +3,7 @@
 use super::faults::Faults;
 use super::latency::{Latency, Stalls};
 use super::random::Random;
+use crate::metadata::AtomicLimits;
 use std::time::Duration;
 
 /// Settings of a simulated disk. The fields may be set one by one:
@@ -33,6 +34,8 @@ pub struct SimOptions {
     pub turn: Duration,
     /// What goes wrong.
     pub faults: Faults,
+    /// Lengths of atomic writes, which need direct files; none where they are refused.
+    pub atomic: Option<AtomicLimits>,
     /// Room for this many bytes, in sectors of 512; beyond it writes fail with ENOSPC.
     pub capacity_bytes: u64,
 }
@@ -53,6 +56,7 @@ impl SimOptions {
             stalls: None,
             turn: Duration::from_micros(1),
             faults: Faults::default(),
+            atomic: Some(AtomicLimits { min: 4096, max: 65_536, segments_max: 1 }),
             capacity_bytes: u64::MAX,
         }
     }

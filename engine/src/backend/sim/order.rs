@@ -46,6 +46,23 @@ pub(super) struct Order {
     pub(super) paths: [Vec<u8>; 2],
 }
 
+impl Order {
+    /// Whether it changes a file's bytes or length when it succeeds.
+    pub(super) fn changes_file(&self) -> bool {
+        match self.kind {
+            RequestKind::Write | RequestKind::WriteVectored => self.len > 0,
+            RequestKind::Truncate => true,
+            RequestKind::Allocate => self.flags.cast_signed() != libc::FALLOC_FL_KEEP_SIZE,
+            _ => false,
+        }
+    }
+
+    /// Whether all of it is to be there, or nothing.
+    pub(super) fn is_atomic(&self) -> bool {
+        !self.kind.is_read() && self.flags.cast_signed() & libc::RWF_ATOMIC != 0
+    }
+}
+
 /// An order that has begun.
 #[derive(Debug)]
 pub(super) struct Flight {

@@ -12,7 +12,8 @@ use crate::backend::RequestKind;
 /// Hints, and what a simulated disk does anyway.
 const READ_FLAGS: i32 = libc::RWF_HIPRI | libc::RWF_NOWAIT | RWF_DONTCACHE;
 const DURABLE_FLAGS: i32 = libc::RWF_DSYNC | libc::RWF_SYNC;
-const WRITE_FLAGS: i32 = READ_FLAGS | DURABLE_FLAGS | libc::RWF_APPEND | RWF_NOAPPEND;
+const WRITE_FLAGS: i32 =
+    READ_FLAGS | DURABLE_FLAGS | libc::RWF_APPEND | RWF_NOAPPEND | libc::RWF_ATOMIC;
 const RWF_NOAPPEND: i32 = 0x20;
 const RWF_DONTCACHE: i32 = 0x80;
 
@@ -68,11 +69,25 @@ impl Model {
             return Err(libc::EOPNOTSUPP);
         }
         let opened_to_append = target.flags & libc::O_APPEND != 0 && flags & RWF_NOAPPEND == 0;
+        if order.is_atomic() {
+            self.check_atomic(target, order)?;
+        }
         if opened_to_append || flags & libc::RWF_APPEND != 0 {
             return Ok((target, None));
         }
         check_range(target, order)?;
         Ok((target, Some(order.offset)))
+    }
+
+    /// As Linux checks it: generic_atomic_write_valid() and the file system's limits.
+    fn check_atomic(&self, target: Target, order: &Order) -> Result<(), i32> {
+        let limits = self.options.atomic.ok_or(libc::EOPNOTSUPP)?;
+        let is_aligned = order.len.is_power_of_two() && order.offset.is_multiple_of(order.len);
+        let is_within = (u64::from(limits.min)..=u64::from(limits.max)).contains(&order.len);
+        if order.kind != RequestKind::Write || !is_aligned || !is_within {
+            return Err(libc::EINVAL);
+        }
+        if target.is_direct() { Ok(()) } else { Err(libc::EOPNOTSUPP) }
     }
 
     fn read(&mut self, flight: &Flight) -> Result<Answer, i32> {
@@ -108,24 +123,38 @@ impl Model {
         let file = self.files.get_mut(&target.file).ok_or(libc::EBADF)?;
         let (old_len, asked) = (file.content.len(), order.bytes.len());
         let offset = offset.unwrap_or(old_len);
+        let possible = usize::try_from(LEN_MAX_BYTES.saturating_sub(offset)).unwrap_or(asked);
+        if possible == 0 && asked > 0 {
+            return Err(libc::EFBIG);
+        }
+        // What ends beyond the longest file is cut there, as the kernel does it.
+        let asked = asked.min(possible);
         let good = faults.good_bytes(seed, target.file, offset, asked);
         let fitting = file.content.fitting(offset, good, free_sectors);
-        let len = shorter(flight.fate, target, fitting);
-        file.content.write(stamp, offset, &order.bytes[..len]);
+        let mut len = shorter(flight.fate, target, fitting);
+        if order.is_atomic() {
+            // All or nothing, also of what chance or a full disk would cut.
+            len = if good < asked || fitting < good { 0 } else { asked };
+            if len > 0 {
+                file.content.write_atomic(stamp, offset, &order.bytes);
+            }
+        } else {
+            file.content.write(stamp, offset, &order.bytes[..len]);
+        }
         let durable = order.flags.cast_signed() & DURABLE_FLAGS != 0
             || target.flags & (libc::O_DSYNC | libc::O_SYNC) != 0;
         if durable {
             file.content.promote(stamp, Some(offset..offset + len as u64));
         }
         if file.content.len() != old_len {
-            file.anchor.set_len(file.content.len());
+            file.tell_len();
         }
         self.counts.bad_range += u64::from(good < asked);
         self.counts.no_space += u64::from(fitting < good);
-        self.counts.short_transfer += u64::from(len < fitting);
+        self.counts.short_transfer += u64::from(len < fitting && !order.is_atomic());
         match (good, fitting) {
             _ if asked == 0 || len > 0 => Ok(count(len)),
-            (0, _) => Err(libc::EIO),
+            (good, _) if good == 0 || (order.is_atomic() && good < asked) => Err(libc::EIO),
             _ => Err(libc::ENOSPC),
         }
     }
@@ -166,7 +195,7 @@ impl Model {
             file.content.reserve(range.clone());
             if !keeps_len && range.end > file.content.len() {
                 file.content.set_len(stamp, range.end);
-                file.anchor.set_len(range.end);
+                file.tell_len();
             }
             return Ok(0);
         }
@@ -181,7 +210,7 @@ impl Model {
             return Err(libc::EFBIG);
         }
         file.content.set_len(stamp, order.offset);
-        file.anchor.set_len(order.offset);
+        file.tell_len();
         Ok(0)
     }
 
@@ -206,8 +235,20 @@ impl Model {
                 status.stx_size = file.content.len();
                 status.stx_blocks = file.content.allocated_sectors();
                 status.stx_nlink = self.names.links(number);
-                status.stx_mask |= libc::STATX_DIOALIGN;
+                status.stx_mask |= libc::STATX_DIOALIGN | libc::STATX_MTIME | libc::STATX_CTIME;
+                status.stx_mtime.tv_sec =
+                    i64::try_from(file.modified_ns / 1_000_000_000).unwrap_or(i64::MAX);
+                status.stx_mtime.tv_nsec =
+                    u32::try_from(file.modified_ns % 1_000_000_000).unwrap_or(0);
+                // Names and permissions are not looked at.
+                status.stx_ctime = status.stx_mtime;
                 (status.stx_dio_mem_align, status.stx_dio_offset_align) = (512, 512);
+                if let Some(limits) = self.options.atomic {
+                    status.stx_mask |= libc::STATX_WRITE_ATOMIC;
+                    status.stx_atomic_write_unit_min = limits.min;
+                    status.stx_atomic_write_unit_max = limits.max;
+                    status.stx_atomic_write_segments_max = 1;
+                }
                 libc::S_IFREG | 0o644
             }
         };
@@ -217,11 +258,13 @@ impl Model {
 }
 
 /// Offsets are signed in the kernel's interface.
-const LEN_MAX_BYTES: u64 = i64::MAX.unsigned_abs();
+const OFFSET_MAX: u64 = i64::MAX.unsigned_abs();
+/// The longest file: that of ext4 with blocks of 4 KiB.
+const LEN_MAX_BYTES: u64 = 1 << 44;
 
 /// Refuses what lies beyond the largest offset, and direct transfers that are not aligned.
 fn check_range(target: Target, order: &Order) -> Result<(), i32> {
-    order.offset.checked_add(order.len).filter(|end| *end <= LEN_MAX_BYTES).ok_or(libc::EINVAL)?;
+    order.offset.checked_add(order.len).filter(|end| *end <= OFFSET_MAX).ok_or(libc::EINVAL)?;
     let aligned =
         order.offset.is_multiple_of(SECTOR_LEN_BYTES) && order.len.is_multiple_of(SECTOR_LEN_BYTES);
     if target.is_direct() && !aligned {

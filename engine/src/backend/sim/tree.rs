@@ -51,18 +51,19 @@ impl Model {
             None if !creates => return Err(libc::ENOENT),
             None => {
                 self.names.check_parent(&path)?;
-                let number = self.new_file(&path, Content::zeros(0))?;
+                let number = self.new_file(&path, Content::zeros(0));
                 self.change_names(Change::Add(path, Node::File(number)));
                 number
             }
         };
-        let stamp = self.next_stamp();
+        let (stamp, now_ns) = (self.next_stamp(), self.now_ns());
+        let opened = self.open_number(number, flags)?;
         let file = self.files.get_mut(&number).ok_or(libc::EBADF)?;
-        let opened = file.anchor.open(flags)?;
         let may_write = flags & libc::O_ACCMODE != libc::O_RDONLY;
         if flags & libc::O_TRUNC != 0 && may_write && file.content.len() > 0 {
             file.content.set_len(stamp, 0);
-            file.anchor.set_len(0);
+            file.modified_ns = now_ns;
+            file.tell_len();
         }
         Ok(opened)
     }

@@ -17,6 +17,27 @@ struct Version<T> {
     is_cut: bool,
     /// A failed sync has dropped it from what the next one covers, as Linux does.
     is_forgotten: bool,
+    /// It came with others, as a whole or not at all.
+    is_atomic: bool,
+}
+
+/// What became durable to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WrittenBack {
+    pub(super) stamp: u64,
+    pub(super) is_cut: bool,
+    pub(super) is_atomic: bool,
+}
+
+/// How a value comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// As data.
+    Plain,
+    /// By a change of the metadata.
+    Cut,
+    /// As data, by a write that is atomic.
+    Atomic,
 }
 
 /// One thing with all the values that it may have after a power failure.
@@ -49,11 +70,11 @@ impl<T> Versions<T> {
         !self.pending.is_empty()
     }
 
-    /// A new value. Answers the stamp up to which the metadata are durable now, if they had to
-    /// become so to make room.
-    pub(super) fn push(&mut self, stamp: u64, value: T, is_cut: bool) -> Option<u64> {
+    /// A new value. Answers what had to become durable to make room.
+    pub(super) fn push(&mut self, stamp: u64, value: T, manner: Manner) -> Option<WrittenBack> {
         debug_assert!(self.newest_stamp() <= stamp, "stamps only grow");
-        self.pending.push(Version { stamp, value, is_cut, is_forgotten: false });
+        let (is_cut, is_atomic) = (manner == Manner::Cut, manner == Manner::Atomic);
+        self.pending.push(Version { stamp, value, is_cut, is_forgotten: false, is_atomic });
         if self.pending.len() <= PENDING_MAX {
             return None;
         }
@@ -61,7 +82,8 @@ impl<T> Versions<T> {
         let oldest = self.pending.remove(0);
         self.durable = oldest.value;
         self.durable_stamp = oldest.stamp;
-        oldest.is_cut.then_some(oldest.stamp)
+        let Version { stamp, is_cut, is_atomic, .. } = oldest;
+        Some(WrittenBack { stamp, is_cut, is_atomic })
     }
 
     /// After a successful sync: the last value up to `stamp` is durable, and what was before is
@@ -80,8 +102,9 @@ impl<T> Versions<T> {
     /// them.
     pub(super) fn forget(&mut self, stamp: u64) {
         for version in self.pending.iter_mut().filter(|version| version.stamp <= stamp) {
-            // The metadata are in the journal, whatever becomes of the data.
-            version.is_forgotten = !version.is_cut;
+            // The metadata are in the journal, whatever becomes of the data, and an atomic write
+            // has gone past the page cache.
+            version.is_forgotten = !version.is_cut && !version.is_atomic;
         }
     }
 
@@ -92,8 +115,8 @@ impl<T> Versions<T> {
     }
 
     /// What may be there after a power failure that left the metadata's changes up to `committed`:
-    /// at least one value.
-    pub(super) fn survivors(&self, committed: u64) -> Vec<&T> {
+    /// at least one value, each with its stamp, oldest first.
+    pub(super) fn survivors(&self, committed: u64) -> Vec<(u64, &T)> {
         let first_lost = self
             .pending
             .iter()
@@ -101,10 +124,12 @@ impl<T> Versions<T> {
             .unwrap_or(self.pending.len());
         let possible = &self.pending[..first_lost];
         match possible.iter().rposition(|version| version.is_cut) {
-            Some(cut) => possible[cut..].iter().map(|version| &version.value).collect(),
+            Some(cut) => {
+                possible[cut..].iter().map(|version| (version.stamp, &version.value)).collect()
+            }
             None => {
-                let pending = possible.iter().map(|version| &version.value);
-                std::iter::once(&self.durable).chain(pending).collect()
+                let pending = possible.iter().map(|version| (version.stamp, &version.value));
+                std::iter::once((self.durable_stamp, &self.durable)).chain(pending).collect()
             }
         }
     }
@@ -125,14 +150,15 @@ mod tests {
     use super::*;
 
     fn survivors(versions: &Versions<char>, committed: u64) -> String {
-        versions.survivors(committed).into_iter().collect()
+        versions.survivors(committed).into_iter().map(|(_, value)| value).collect()
     }
 
     /// Durable `a`, then `b` and `c` as data, zeros by a cut, and `d` as data.
     fn example() -> Versions<char> {
         let mut versions = Versions::durable('a');
         for (stamp, value) in [(1, 'b'), (2, 'c'), (3, '0'), (4, 'd')] {
-            assert_eq!(versions.push(stamp, value, value == '0'), None);
+            let manner = if value == '0' { Manner::Cut } else { Manner::Plain };
+            assert_eq!(versions.push(stamp, value, manner), None);
         }
         versions
     }
@@ -158,11 +184,11 @@ mod tests {
     #[test]
     fn what_a_failed_sync_dropped_is_covered_again_only_after_a_new_write() {
         let mut versions = Versions::durable('a');
-        versions.push(1, 'b', false);
+        versions.push(1, 'b', Manner::Plain);
         versions.forget(1);
         versions.promote(2);
         assert_eq!(survivors(&versions, 2), "ab", "the second sync promised nothing");
-        versions.push(3, 'c', false);
+        versions.push(3, 'c', Manner::Plain);
         versions.promote(3);
         assert_eq!(survivors(&versions, 3), "c");
     }
@@ -170,12 +196,14 @@ mod tests {
     #[test]
     fn old_values_are_written_back_within_the_bound() {
         let mut versions = Versions::durable(0);
-        assert_eq!(versions.push(1, 1, true), None);
+        assert_eq!(versions.push(1, 1, Manner::Cut), None);
         for stamp in 2..=8 {
-            assert_eq!(versions.push(stamp, stamp, false), None);
+            assert_eq!(versions.push(stamp, stamp, Manner::Plain), None);
         }
-        assert_eq!(versions.push(9, 9, false), Some(1), "a cut takes the metadata along");
-        assert_eq!(versions.push(10, 10, false), None);
+        let cut = Some(WrittenBack { stamp: 1, is_cut: true, is_atomic: false });
+        assert_eq!(versions.push(9, 9, Manner::Plain), cut);
+        let plain = Some(WrittenBack { stamp: 2, is_cut: false, is_atomic: false });
+        assert_eq!(versions.push(10, 10, Manner::Plain), plain);
         assert_eq!(versions.survivors(1).len(), PENDING_MAX + 1);
     }
 }

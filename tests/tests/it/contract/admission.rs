@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use iomill_engine::{Engine, ErrorKind, Nop};
+use iomill_engine::{Buffer, Engine, ErrorKind, Nop, Read, Sync, Truncate};
 
 use super::subject::{Count, Subject, complete, open, pattern, read};
 
@@ -115,4 +115,46 @@ pub(super) fn absurd_options_are_refused_by_name_and_value(subject: &Subject) {
         assert!(text.contains(option) && text.contains(value), "{text:?} lacks {option}, {value}");
         assert!(!text.contains('\n'), "{text:?} is more than one line");
     }
+}
+
+pub(super) fn bytes_are_bounded_and_refused_requests_come_back(subject: &Subject) {
+    let path = subject.file("data", &pattern(4096));
+    let mut engine = subject.config().depth(2).capacity(8).capacity_bytes(1000).start().unwrap();
+    let file = open(&path);
+    let count = Count::default();
+    let of = |len: usize| Read { file: file.clone(), offset: 0, buffer: vec![0; len].into() };
+    for len in [400, 600] {
+        let count = count.clone();
+        assert!(engine.submit(of(len), move |_, _| count.add()).is_ok());
+    }
+    let counted = count.clone();
+    let accepted = engine.submit(of(1), move |_, _| counted.add());
+    let Err(refused) = accepted else { panic!("1001 bytes of 1000 were accepted") };
+    assert_eq!((refused.error.kind(), refused.op.buffer.len()), (ErrorKind::Full, 1));
+    // What moves no bytes is not held up.
+    assert!(engine.submit(Sync { file: file.clone(), data_only: true }, |_, _| ()).is_ok());
+    engine.wait_for_room(1, 1).unwrap();
+    assert!(engine.submit(refused.op, refused.on_complete).is_ok());
+    engine.drain().unwrap();
+    assert_eq!(count.get(), 3);
+
+    let refused = engine.submit(of(1001), |_, _| panic!("a refused callback ran")).unwrap_err();
+    assert_eq!(refused.error.kind(), ErrorKind::TooLarge);
+    assert!(refused.error.to_string().contains("1001"), "{}", refused.error);
+    assert_eq!(engine.wait_for_room(1, 1001).unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(engine.wait_for_room(9, 0).unwrap_err().kind(), ErrorKind::TooLarge);
+    // A transfer that fails gives its part back as well.
+    let write_only = file_for_writing_only(&path);
+    for _ in 0..5 {
+        let read = Read { file: write_only.clone(), offset: 0, buffer: vec![0; 900].into() };
+        assert!(complete(&mut engine, read).result.is_err());
+    }
+    let truncate = Truncate { file: write_only, len_bytes: 5000 };
+    assert!(complete(&mut engine, truncate).result.is_ok());
+    let buffer = Buffer::from(vec![0; 1000]);
+    assert_eq!(complete(&mut engine, Read { file, offset: 0, buffer }).result.unwrap(), 1000);
+}
+
+fn file_for_writing_only(path: &std::path::Path) -> iomill_engine::File {
+    iomill_engine::File::options().write(true).open(path).unwrap()
 }

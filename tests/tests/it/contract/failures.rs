@@ -2,11 +2,11 @@
 //!
 //! It never looks at refusals by the engine itself (`admission`, `direct`).
 
-use std::fs;
-
 use iomill_engine::{ErrorKind, File};
 
-use super::subject::{Subject, bytes_read, complete, open, open_for_writing, pattern, read, write};
+use super::subject::{
+    Subject, bytes_read, complete, contents, open, open_for_writing, pattern, read, try_open, write,
+};
 
 #[track_caller]
 fn assert_one_line_with(text: &str, parts: &[&str]) {
@@ -27,7 +27,7 @@ pub(super) fn write_to_a_read_only_file_says_what_and_where(subject: &Subject) {
     assert_eq!(error.path(), Some(path.as_path()));
     assert_eq!(error.offset(), Some(4242));
     assert_one_line_with(&error.to_string(), &["write", path.to_str().unwrap(), "4242", "EBADF"]);
-    assert_eq!(fs::read(&path).unwrap(), b"old content");
+    assert_eq!(contents(&path), b"old content");
     assert_eq!(engine.metrics().write.failed, 1);
 }
 
@@ -50,7 +50,7 @@ pub(super) fn write_beyond_the_largest_file_says_why(subject: &Subject) {
     let error = complete(&mut engine, op).result.expect_err("no file is that long");
     assert!(matches!(error.errno(), Some(22 | 27)), "EINVAL or EFBIG: {error}");
     assert_one_line_with(&error.to_string(), &[path.to_str().unwrap(), &offset.to_string()]);
-    assert_eq!(fs::read(&path).unwrap(), b"old content");
+    assert_eq!(contents(&path), b"old content");
 }
 
 pub(super) fn transfer_beyond_the_last_offset_is_refused(subject: &Subject) {
@@ -66,32 +66,27 @@ pub(super) fn transfer_beyond_the_last_offset_is_refused(subject: &Subject) {
         assert_one_line_with(&text, &[path.to_str().unwrap(), &offset.to_string()]);
         assert_eq!(refused.op.buffer[..], *b"much too far");
     }
-    assert_eq!(fs::read(&path).unwrap(), b"old content");
+    assert_eq!(contents(&path), b"old content");
 }
 
 pub(super) fn files_that_cannot_be_opened_are_named(subject: &Subject) {
     let missing = subject.path("missing");
-    let error = File::open(&missing).expect_err("there is no such file");
+    let error = try_open(&missing, &File::options().read(true)).expect_err("there is no such file");
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.path(), Some(missing.as_path()));
     assert_one_line_with(&error.to_string(), &[missing.to_str().unwrap(), "ENOENT"]);
 
-    let folder = subject.path("folder");
-    fs::create_dir(&folder).unwrap();
-    let error = File::options()
-        .read(true)
-        .write(true)
-        .open(&folder)
-        .expect_err("a folder cannot be written");
+    let folder = subject.folder("folder");
+    let options = File::options().read(true).write(true);
+    let error = try_open(&folder, &options).expect_err("a folder cannot be written");
     assert_eq!(error.kind(), ErrorKind::IsDirectory);
     assert_one_line_with(&error.to_string(), &[folder.to_str().unwrap()]);
 }
 
 pub(super) fn read_of_a_folder_fails_and_names_it(subject: &Subject) {
-    let folder = subject.path("folder");
-    fs::create_dir(&folder).unwrap();
+    let folder = subject.folder("folder");
     // Some may refuse at the opening, others only when it is read: both must name it.
-    let error = match File::open(&folder) {
+    let error = match try_open(&folder, &File::options().read(true)) {
         Err(error) => error,
         Ok(file) => {
             let mut engine = subject.engine();

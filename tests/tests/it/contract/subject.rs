@@ -7,15 +7,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use iomill_engine::backend::sim::{SimDisk, SimOptions};
 use iomill_engine::{
-    BackendChoice, Buffer, Completion, Config, Engine, File, Operation, Read, Write,
+    BackendChoice, Buffer, Completion, Config, Engine, Error, File, OpenOptions, Operation, Read,
+    Write,
 };
-use tempfile::TempDir;
+
+use super::world::{self, World};
 
 /// A backend and a folder of its own, removed at the end.
 pub(crate) struct Subject {
-    backend: BackendChoice,
-    folder: TempDir,
+    /// What every configuration starts from.
+    config: Config,
+    world: World,
 }
 
 impl Subject {
@@ -35,15 +39,24 @@ impl Subject {
         Subject::new(BackendChoice::Threads)
     }
 
+    /// The subject of the tests on a simulated disk without faults, which run everywhere.
+    pub(crate) fn sim() -> Subject {
+        Subject::sim_with(SimOptions::new(1))
+    }
+
+    /// As `sim`, on a disk of this kind.
+    pub(crate) fn sim_with(options: SimOptions) -> Subject {
+        let (world, disk) = World::simulated(options);
+        Subject { config: Config::new().simulated(&disk), world }
+    }
+
     fn new(backend: BackendChoice) -> Subject {
-        // The build folder lies on a disk file system, unlike `/tmp` on many machines.
-        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder for the test");
-        Subject { backend, folder }
+        Subject { config: Config::new().backend(backend), world: World::real() }
     }
 
     /// A configuration of this backend, the rest as it comes.
     pub(crate) fn config(&self) -> Config {
-        Config::new().backend(self.backend)
+        self.config.clone()
     }
 
     /// An engine of this backend, the rest as it comes.
@@ -51,15 +64,33 @@ impl Subject {
         self.config().start().expect("the backend starts")
     }
 
-    /// A path in the folder of this test.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+    /// The simulated disk, if it is one.
+    pub(crate) fn disk(&self) -> Option<SimDisk> {
+        world::disk_of(self.world.folder())
     }
 
-    /// A new file with this content.
+    /// A path in the folder of this test.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.world.folder().join(name)
+    }
+
+    /// A file with this content, which replaces one of the same name.
     pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.path(name);
-        fs::write(&path, content).expect("the folder takes a file");
+        match world::disk_of(&path) {
+            Some(disk) => disk.replace(&path, content).expect("the disk takes a file"),
+            None => fs::write(&path, content).expect("the folder takes a file"),
+        }
+        path
+    }
+
+    /// A new folder.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        match world::disk_of(&path) {
+            Some(disk) => disk.create_directory(&path).expect("the disk takes a folder"),
+            None => fs::create_dir(&path).expect("the folder takes another one"),
+        }
         path
     }
 }
@@ -105,13 +136,43 @@ pub(crate) fn bytes_read(completion: &Completion<Read>) -> &[u8] {
 /// Opens for reading.
 #[track_caller]
 pub(crate) fn open(path: &Path) -> File {
-    File::open(path).expect("the file opens")
+    try_open(path, &File::options().read(true)).expect("the file opens")
 }
 
 /// Opens for reading and writing.
 #[track_caller]
 pub(crate) fn open_for_writing(path: &Path) -> File {
-    File::options().read(true).write(true).open(path).expect("the file opens for writing")
+    let options = File::options().read(true).write(true);
+    try_open(path, &options).expect("the file opens for writing")
+}
+
+/// Opens as the options say, in whichever world the path lies.
+pub(crate) fn try_open(path: &Path, options: &OpenOptions) -> Result<File, Error> {
+    match world::disk_of(path) {
+        Some(disk) => disk.open(path, options),
+        None => options.open(path),
+    }
+}
+
+/// What the file holds, read without any engine.
+#[track_caller]
+pub(crate) fn contents(path: &Path) -> Vec<u8> {
+    match world::disk_of(path) {
+        Some(disk) => disk.contents(path).expect("the disk has the file"),
+        None => fs::read(path).expect("the folder has the file"),
+    }
+}
+
+/// Writes into a file without any engine.
+#[track_caller]
+pub(crate) fn overwrite(path: &Path, offset: usize, bytes: &[u8]) {
+    let mut whole = contents(path);
+    whole.resize(whole.len().max(offset + bytes.len()), 0);
+    whole[offset..offset + bytes.len()].copy_from_slice(bytes);
+    match world::disk_of(path) {
+        Some(disk) => disk.replace(path, &whole).expect("the disk has the file"),
+        None => fs::write(path, whole).expect("the folder has the file"),
+    }
 }
 
 /// Bytes in which every position is told from its neighbours and from other pages.

@@ -2,18 +2,16 @@
 //!
 //! It never looks at when callbacks run (`callbacks`) or at refusals (`admission`).
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
-
 use iomill_engine::{Nop, Sync};
 
-use super::subject::{Subject, bytes_read, complete, open, open_for_writing, pattern, read, write};
+use super::subject::{
+    Subject, bytes_read, complete, contents, open, open_for_writing, overwrite, pattern, read,
+    write,
+};
 
 pub(super) fn read_gives_what_pwrite_wrote(subject: &Subject) {
     let path = subject.file("data", &pattern(16 * 4096));
-    let std_file = fs::OpenOptions::new().write(true).open(&path).unwrap();
-    std_file.write_all_at(b"from outside", 5000).unwrap();
+    overwrite(&path, 5000, b"from outside");
     let mut engine = subject.engine();
     let file = open(&path);
     let op = read(&engine, &file, 5000, 12);
@@ -33,7 +31,7 @@ pub(super) fn write_is_whole_and_nothing_around_it_changes(subject: &Subject) {
     assert_eq!(completion.op.buffer[..], pattern(4096)[..]);
     let mut wanted = vec![7; 3 * 4096];
     wanted[4000..8096].copy_from_slice(&pattern(4096));
-    assert!(fs::read(&path).unwrap() == wanted, "the file differs from what was written");
+    assert!(contents(&path) == wanted, "the file differs from what was written");
 }
 
 pub(super) fn write_after_the_end_extends_the_file(subject: &Subject) {
@@ -42,7 +40,7 @@ pub(super) fn write_after_the_end_extends_the_file(subject: &Subject) {
     let file = open_for_writing(&path);
     let op = write(&engine, &file, 5, b"xyz");
     assert_eq!(complete(&mut engine, op).result.unwrap(), 3);
-    assert_eq!(fs::read(&path).unwrap(), b"abc\0\0xyz");
+    assert_eq!(contents(&path), b"abc\0\0xyz");
     assert_eq!(file.len().unwrap(), 8);
 }
 
@@ -53,7 +51,7 @@ pub(super) fn transfer_larger_than_a_page_is_whole(subject: &Subject) {
     let file = open_for_writing(&path);
     let op = write(&engine, &file, 1, &pattern(LEN));
     assert_eq!(complete(&mut engine, op).result.unwrap(), 1 << 20);
-    assert!(fs::read(&path).unwrap()[1..] == pattern(LEN), "what std reads differs");
+    assert!(contents(&path)[1..] == pattern(LEN), "what std reads differs");
     let op = read(&engine, &file, 1, LEN);
     assert!(bytes_read(&complete(&mut engine, op)) == pattern(LEN), "what was read differs");
 }
@@ -86,7 +84,7 @@ pub(super) fn empty_transfers_succeed_with_0(subject: &Subject) {
     assert_eq!(complete(&mut engine, op).result.unwrap(), 0);
     let op = write(&engine, &file, 1, b"");
     assert_eq!(complete(&mut engine, op).result.unwrap(), 0);
-    assert_eq!(fs::read(&path).unwrap(), b"abc");
+    assert_eq!(contents(&path), b"abc");
 }
 
 pub(super) fn offsets_beyond_4_gib_are_whole(subject: &Subject) {
@@ -105,9 +103,7 @@ pub(super) fn offsets_beyond_4_gib_are_whole(subject: &Subject) {
 }
 
 pub(super) fn sync_datasync_and_nop_succeed(subject: &Subject) {
-    let path = subject.path("data");
-    let mut std_file = fs::File::create(&path).unwrap();
-    std_file.write_all(b"not yet on disk").unwrap();
+    let path = subject.file("data", b"not yet on disk");
     let mut engine = subject.engine();
     let file = open_for_writing(&path);
     for data_only in [false, true] {
@@ -134,7 +130,7 @@ pub(super) fn registered_file_gives_the_same_as_a_plain_one(subject: &Subject) {
     let op = write(&engine, &registered, 4090, b"by its slot");
     assert_eq!(complete(&mut engine, op).result.unwrap(), 11);
     complete(&mut engine, Sync { file: registered, data_only: false }).result.unwrap();
-    assert_eq!(&fs::read(&path).unwrap()[4090..4101], b"by its slot");
+    assert_eq!(&contents(&path)[4090..4101], b"by its slot");
 }
 
 pub(super) fn plain_buffers_give_the_same_as_fixed_ones(subject: &Subject) {
@@ -147,6 +143,6 @@ pub(super) fn plain_buffers_give_the_same_as_fixed_ones(subject: &Subject) {
         let word: &[u8] = if fixed { b"fixed" } else { b"plain" };
         let op = write(&engine, &file, 100, word);
         assert_eq!(complete(&mut engine, op).result.unwrap(), 5);
-        assert_eq!(&fs::read(&path).unwrap()[100..105], word);
+        assert_eq!(&contents(&path)[100..105], word);
     }
 }

@@ -1,0 +1,401 @@
+//! Chains in flight: which step of each is next, what became of those before, and what a completion
+//! of a step means for the rest. Decisions only: `steps` submits, stages and calls back. Each step
+//! occupies a slot of `inflight`; the first step's slot holds the operation and its callback.
+//!
+//! # Why nothing is acknowledged too early
+//!
+//! A step counts only if all steps before it were done when its completion came. A backend that
+//! links cuts the run behind a short transfer, an EINTR or an error; the steps behind are then
+//! handed over anew together with the remainder, so that a sync comes after all of its write.
+//! Nothing of a chain is handed over while anything of it is with the backend.
+
+use crate::backend::{RUN_LEN_MAX, Request, RequestFile, RequestKind};
+use crate::error::{Error, ErrorKind, Ran};
+use crate::inflight::{InFlight, OpId, Slot};
+use crate::metrics::Metrics;
+use crate::op::{After, Step};
+use crate::platform::flags::{RWF_APPEND, RWF_DSYNC};
+use crate::settle::{Settled, give_up, ran_before, settle};
+
+/// The most steps of a chain.
+pub const CHAIN_LEN_MAX: usize = RUN_LEN_MAX;
+
+/// Where a slot's request stands in a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) chain: u32,
+    pub(crate) step: u32,
+}
+
+/// One chain.
+#[derive(Debug)]
+struct Chain {
+    ids: [OpId; CHAIN_LEN_MAX],
+    after: [After; CHAIN_LEN_MAX],
+    answers: [u32; CHAIN_LEN_MAX],
+    len: usize,
+    /// Steps that have succeeded: the first one that has not is the next.
+    done: usize,
+    /// Steps that are with the backend.
+    out: usize,
+    /// Steps that were handed over together the last time.
+    run: usize,
+    /// Whether its steps are handed over one by one from now on.
+    alone: bool,
+    /// Whether a write with `RWF_DSYNC` was refused, and is made without it.
+    dsync_refused: bool,
+    /// What became of the step `done`, if that ends the chain.
+    failure: Option<Error>,
+}
+
+/// How the steps of a chain went.
+#[derive(Debug)]
+pub struct Answers {
+    answers: [u32; CHAIN_LEN_MAX],
+    done: usize,
+    len: usize,
+    failure: Option<Error>,
+    /// The flags with which the first step was made at last.
+    pub(crate) first_flags: u32,
+    /// Whether the kernel refused `RWF_DSYNC`.
+    pub(crate) dsync_refused: bool,
+}
+
+impl Answers {
+    /// What the step answered: `None` if it was not begun, or its error was taken before.
+    pub(crate) fn take(&mut self, step: usize) -> Option<Result<u32, Error>> {
+        match step.cmp(&self.done) {
+            std::cmp::Ordering::Less => Some(Ok(self.answers[step])),
+            std::cmp::Ordering::Equal => {
+                let len = self.len;
+                self.failure.take().map(|error| Err(error.with_step(step, len)))
+            }
+            std::cmp::Ordering::Greater => None,
+        }
+    }
+}
+
+/// What comes next for a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Completions of it are still to come.
+    Wait,
+    /// It has something to hand over.
+    Stage,
+    /// It has ended.
+    Over,
+}
+
+/// All chains in flight.
+#[derive(Debug)]
+pub(crate) struct Chains {
+    table: Vec<Chain>,
+    free: Vec<u32>,
+    /// Whether the backend is ever asked to link.
+    may_link: bool,
+}
+
+impl Chains {
+    /// For an engine of this capacity.
+    pub(crate) fn new(capacity: u32, may_link: bool) -> Self {
+        // A chain has two steps at least.
+        let most = capacity as usize / 2;
+        Self { table: Vec::with_capacity(most), free: Vec::with_capacity(most), may_link }
+    }
+
+    /// Whether the backend is ever asked to link.
+    pub(crate) fn may_link(&self) -> bool {
+        self.may_link
+    }
+
+    /// Takes the steps of a chain into the table of requests, which has room for them; answers the
+    /// id of the first.
+    pub(crate) fn insert(
+        &mut self,
+        steps: impl Iterator<Item = Step>,
+        accepted_ns: u64,
+        inflight: &mut InFlight,
+    ) -> OpId {
+        let mut chain = Chain {
+            ids: [OpId::NONE; CHAIN_LEN_MAX],
+            after: [After::Success; CHAIN_LEN_MAX],
+            answers: [0; CHAIN_LEN_MAX],
+            len: 0,
+            done: 0,
+            out: 0,
+            run: 0,
+            alone: !self.may_link,
+            dsync_refused: false,
+            failure: None,
+        };
+        let free = self.free.pop();
+        let number = free.unwrap_or(u32::try_from(self.table.len()).unwrap_or(u32::MAX));
+        for (step, Step { described, after }) in (0..).zip(steps) {
+            let Some((id, slot)) = inflight.insert(described) else {
+                unreachable!("there is room for all steps");
+            };
+            slot.place = Some(Place { chain: number, step });
+            slot.accepted_ns = accepted_ns;
+            (chain.ids[chain.len], chain.after[chain.len]) = (id, after);
+            chain.len += 1;
+        }
+        let leader = chain.ids[0];
+        match self.table.get_mut(number as usize) {
+            Some(place) => *place = chain,
+            None => self.table.push(chain),
+        }
+        leader
+    }
+
+    /// The id of a chain: that of its first step.
+    pub(crate) fn leader(&self, chain: u32) -> OpId {
+        self.table[chain as usize].ids[0]
+    }
+
+    /// The ids of its steps.
+    pub(crate) fn ids(&self, chain: u32) -> &[OpId] {
+        let chain = &self.table[chain as usize];
+        &chain.ids[..chain.len]
+    }
+
+    /// Whether steps of it are with the backend.
+    pub(crate) fn is_out(&self, chain: u32) -> bool {
+        self.table[chain as usize].out > 0
+    }
+
+    /// Whether it has ended because it was cancelled.
+    pub(crate) fn was_cancelled(&self, chain: u32) -> bool {
+        let failure = self.table[chain as usize].failure.as_ref();
+        failure.is_some_and(|error| error.kind() == ErrorKind::Cancelled)
+    }
+
+    /// Puts the next steps of a chain into the batch: as many as can be linked and as there is
+    /// `room` for, which is one at least.
+    pub(crate) fn stage(
+        &mut self,
+        chain: u32,
+        room: usize,
+        now_ns: u64,
+        inflight: &mut InFlight,
+        batch: &mut Vec<Request>,
+        links: impl Fn(RequestKind, RequestKind) -> bool,
+    ) {
+        let chain = &mut self.table[chain as usize];
+        chain.run = 0;
+        let mut before: Option<Request> = None;
+        for (id, after) in chain.ids[..chain.len].iter().zip(chain.after).skip(chain.done) {
+            let slot = inflight.slot(*id);
+            if let Some(before) = before {
+                let linkable = !chain.alone
+                    && chain.run < room
+                    && after.may_be_linked(&before)
+                    && links(before.kind, slot.request.kind);
+                if !linkable {
+                    break;
+                }
+                if let Some(before) = batch.last_mut() {
+                    before.linked = true;
+                }
+            }
+            if slot.staged_ns == 0 {
+                slot.staged_ns = now_ns;
+            }
+            batch.push(slot.request);
+            before = Some(slot.request);
+            chain.run += 1;
+        }
+    }
+
+    /// The backend has taken what was staged last; answers how many steps that were.
+    pub(crate) fn entered(&mut self, chain: u32, inflight: &mut InFlight) -> usize {
+        let chain = &mut self.table[chain as usize];
+        for id in &chain.ids[chain.done..chain.done + chain.run] {
+            let slot = inflight.slot(*id);
+            slot.with_backend = true;
+            slot.was_with_backend = true;
+        }
+        chain.out = chain.run;
+        chain.run
+    }
+
+    /// Takes the backend's answer to a step.
+    pub(crate) fn settle(
+        &mut self,
+        place: Place,
+        result: i32,
+        now_ns: u64,
+        inflight: &mut InFlight,
+        metrics: &mut Metrics,
+    ) -> Next {
+        let chain = &mut self.table[place.chain as usize];
+        chain.out -= 1;
+        let step = place.step as usize;
+        let slot = inflight.slot(chain.ids[step]);
+        if chain.failure.is_some() {
+            // Cut, or begun against the contract: either way it does not count.
+        } else if step == chain.done {
+            chain.settle_next(result, now_ns, inflight, metrics);
+        } else if result >= 0 && !is_repeatable(&slot.request) {
+            chain.failure = Some(begun_too_early(slot));
+        }
+        chain.next(inflight, metrics)
+    }
+
+    /// Ends a chain of which nothing is with the backend: it was given up.
+    pub(crate) fn give_up(&mut self, chain: u32, inflight: &mut InFlight, metrics: &mut Metrics) {
+        self.table[chain as usize].give_up(inflight, metrics);
+    }
+
+    /// Takes a chain that has ended out, with the slots of its steps but the first.
+    pub(crate) fn remove(&mut self, number: u32, inflight: &mut InFlight) -> (OpId, Answers) {
+        let chain = &mut self.table[number as usize];
+        let leader = chain.ids[0];
+        let answers = Answers {
+            answers: chain.answers,
+            done: chain.done,
+            len: chain.len,
+            failure: chain.failure.take(),
+            first_flags: inflight.slot(leader).request.flags,
+            dsync_refused: chain.dsync_refused,
+        };
+        for id in &chain.ids[1..chain.len] {
+            drop(inflight.remove(*id));
+        }
+        self.free.push(number);
+        (leader, answers)
+    }
+}
+
+impl Chain {
+    /// Takes the answer to the step whose turn it is.
+    fn settle_next(
+        &mut self,
+        result: i32,
+        now_ns: u64,
+        inflight: &mut InFlight,
+        metrics: &mut Metrics,
+    ) {
+        let slot = inflight.slot(self.ids[self.done]);
+        if result == -libc::ECANCELED && slot.given_up.is_none() && self.run > 1 {
+            // The kernel refused a later step already when it looked at the entries. One by one,
+            // that step fails in its own turn.
+            self.alone = true;
+            return;
+        }
+        let follower = self.after[..self.len].get(self.done + 1);
+        if result == -libc::EOPNOTSUPP && follower == Some(&After::Dsync) && is_dsync(&slot.request)
+        {
+            // Written without it, and synced by the next step.
+            slot.request.flags &= !DSYNC;
+            self.dsync_refused = true;
+            return;
+        }
+        match settle(slot, result, now_ns, metrics) {
+            Settled::Again => {}
+            Settled::Finished(Ok(answer)) => self.succeed(answer, inflight),
+            Settled::Finished(Err(error)) if self.done > 0 => {
+                self.failure = Some(error.with_ran(Ran::Begun));
+            }
+            Settled::Finished(Err(error)) => self.failure = Some(error),
+        }
+    }
+
+    /// The step whose turn it is has succeeded: prepares the next one, and passes over what is
+    /// needless by that.
+    fn succeed(&mut self, answer: u32, inflight: &mut InFlight) {
+        self.answers[self.done] = answer;
+        let before = inflight.slot(self.ids[self.done]).request;
+        self.done += 1;
+        if self.done == self.len {
+            return;
+        }
+        let slot = inflight.slot(self.ids[self.done]);
+        match self.after[self.done] {
+            After::Success | After::Unlinked => {}
+            After::Bytes => {
+                slot.request.len = answer;
+                slot.left_bytes = answer;
+                if answer == 0 {
+                    self.succeed(0, inflight);
+                }
+            }
+            After::Dsync => {
+                if is_dsync(&before) {
+                    self.succeed(0, inflight);
+                }
+            }
+            After::Descriptor => {
+                let fd = self.answers[0];
+                match slot.request.kind {
+                    RequestKind::Close => slot.request.len = fd,
+                    _ => slot.request.file = RequestFile::Fd(fd.cast_signed()),
+                }
+            }
+        }
+    }
+
+    /// What comes next.
+    fn next(&mut self, inflight: &mut InFlight, metrics: &mut Metrics) -> Next {
+        if self.out > 0 {
+            return Next::Wait;
+        }
+        if self.failure.is_some() || self.done == self.len {
+            return Next::Over;
+        }
+        if inflight.slot(self.ids[self.done]).given_up.is_some() {
+            self.give_up(inflight, metrics);
+            return Next::Over;
+        }
+        Next::Stage
+    }
+
+    /// Ends it before the step whose turn it is. It has run if a step before has, or a part of
+    /// this one.
+    fn give_up(&mut self, inflight: &mut InFlight, metrics: &mut Metrics) {
+        let slot = inflight.slot(self.ids[self.done]);
+        let ran = if self.done > 0 { Ran::Begun } else { ran_before(slot) };
+        if let Settled::Finished(Err(error)) = give_up(slot, ran, metrics) {
+            self.failure = Some(error);
+        }
+    }
+}
+
+/// `RWF_DSYNC`.
+pub(crate) const DSYNC: u32 = RWF_DSYNC;
+
+/// Whether what a write has written is durable with it.
+fn is_dsync(request: &Request) -> bool {
+    request.kind == RequestKind::Write && request.flags & DSYNC != 0
+}
+
+impl After {
+    /// Whether the step may be with the backend together with the one before.
+    fn may_be_linked(self, before: &Request) -> bool {
+        match self {
+            Self::Success | Self::Bytes => true,
+            Self::Dsync => !is_dsync(before),
+            Self::Unlinked | Self::Descriptor => false,
+        }
+    }
+}
+
+/// Whether a step that was begun too early, against the backend's contract, can be made again as if
+/// it had not been.
+fn is_repeatable(request: &Request) -> bool {
+    match request.kind {
+        RequestKind::Write | RequestKind::WriteVectored => request.flags & RWF_APPEND == 0,
+        RequestKind::Read
+        | RequestKind::ReadVectored
+        | RequestKind::Sync
+        | RequestKind::SyncData
+        | RequestKind::Nop => true,
+        _ => false,
+    }
+}
+
+#[cold]
+fn begun_too_early(slot: &Slot) -> Error {
+    let why = "the backend began it before the step before it was done: what it did is done, and \
+               what was to come before it may be missing";
+    Error::refused(ErrorKind::Backend, slot.request.kind.name(), why)
+}
