@@ -7,14 +7,14 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use iomill_engine::{
-    BackendChoice, Completion, Config, Context, Engine, ErrorKind, File, Metrics, OpMetrics,
+    BackendChoice, Completion, Config, Context, Engine, ErrorKind, File, Lanes, Metrics, OpMetrics,
     SqPoll, Sync, Wait,
 };
 
 use crate::cpu::CpuUse;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
-use crate::job::{IoEngine, JobSpec};
+use crate::job::{IoEngine, JobSpec, LaneChoice};
 use crate::lane::{self, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::{Counts, JobProgress};
@@ -336,6 +336,10 @@ fn config(spec: &JobSpec) -> Result<Config, Error> {
         // full engine would mean a mistake here.
         .capacity(spec.iodepth + 1)
         .buffers(spec.iodepth, block_len_bytes)
+        .lanes(match spec.lane_choice() {
+            LaneChoice::Auto => Lanes::Auto,
+            LaneChoice::Off => Lanes::Off,
+        })
         .fixed_buffers(spec.fixedbufs)
         .fixed_files(if spec.registerfiles { FILE_SLOT_COUNT } else { 0 })
         .sqpoll(poll))

@@ -7,6 +7,8 @@ use crate::buffer_class::{BufferClass, in_range, refuse};
 use crate::choices::{Required, TaskWork};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::lanes::Lanes;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which backend carries the requests.
@@ -73,6 +75,9 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `sqpoll` | none | up to an hour |
 /// | `iopoll` | false | |
 /// | `link` | true | |
+/// | `lanes` | `Auto` | |
+/// | `inline_calls` | true | |
+/// | `probe_lanes` | none | a directory |
 /// | `require` | nothing | |
 /// | `queue` (with handles) | 256 | 1 to 65,536 |
 /// | `pin` (with handles) | none | 0 to 1,023 |
@@ -99,6 +104,9 @@ pub struct Config {
     pub(crate) sqpoll: Option<SqPoll>,
     pub(crate) iopoll: bool,
     pub(crate) link: bool,
+    pub(crate) lanes: Lanes,
+    pub(crate) inline_calls: bool,
+    pub(crate) probe_lanes: Option<PathBuf>,
     pub(crate) require: Required,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
@@ -126,6 +134,9 @@ impl Default for Config {
             sqpoll: None,
             iopoll: false,
             link: true,
+            lanes: Lanes::Auto,
+            inline_calls: true,
+            probe_lanes: None,
             require: Required::empty(),
             queue: 256,
             pin: None,
@@ -278,6 +289,33 @@ impl Config {
         self
     }
 
+    /// Who chooses, for each request, between the backend, a plain system call on the engine's own
+    /// thread, and helper threads. [`Engine::lanes`] shows the choices.
+    #[must_use]
+    pub fn lanes(mut self, lanes: Lanes) -> Self {
+        self.lanes = lanes;
+        self
+    }
+
+    /// Whether the engine's own thread may make system calls that carry requests. Where they are
+    /// forbidden, a tick never waits for a device, a lock of the kernel or another machine unless
+    /// it is asked to wait; that costs a hand-over for each request that the ring cannot do alone.
+    /// What the kernel cannot do through the ring goes to helper threads then.
+    #[must_use]
+    pub fn inline_calls(mut self, allowed: bool) -> Self {
+        self.inline_calls = allowed;
+        self
+    }
+
+    /// Measures, at the start and for at most 50 ms, what the choice of lanes depends on, on the
+    /// file system of `directory`: by a file without a name there (`O_TMPFILE`), and no other. With
+    /// [`Lanes::Auto`] only. Where it is not possible, the rules hold and the report says why.
+    #[must_use]
+    pub fn probe_lanes(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.probe_lanes = Some(directory.into());
+        self
+    }
+
     /// How many requests wait between the threads that submit and an engine on a thread of its own.
     /// One more is answered with `Full`.
     #[must_use]
@@ -356,6 +394,11 @@ impl Config {
         let idle = self.sqpoll.map_or(Duration::ZERO, |sqpoll| sqpoll.idle);
         not_longer("idle time of SQPOLL", idle, SQPOLL_IDLE_MAX)?;
         let has_buffers = self.classes_or_default().iter().any(|class| class.count > 0);
+        if self.iopoll && !self.inline_calls {
+            let why = "polled devices (iopoll) need calls on the engine's own thread for all but \
+                       direct transfers, and those are forbidden: choose one of both";
+            return Err(refuse(why.to_owned()));
+        }
         let lacking = |required, is_there: bool| self.require.contains(required) && !is_there;
         if lacking(Required::FIXED_BUFFERS, self.fixed_buffers && has_buffers) {
             let why = "fixed buffers are required, and none are asked for: choose some";
@@ -400,6 +443,7 @@ mod tests {
             (Config::new().ring_entries(0), "of ring entries is 0: choose 1 to 32768"),
             (Config::new().busy_poll(seconds(2)), "of busy polling is 2s: choose 0 to 1 s"),
             (sqpoll(seconds(3601)), "idle time of SQPOLL is 3601s: choose 0 to 3600 s"),
+            (Config::new().iopoll(true).inline_calls(false), "those are forbidden: choose one"),
             (required.clone().fixed_buffers(false), "fixed buffers are required, and none are"),
             (required.clone().buffers(0, 1), "fixed buffers are required, and none are"),
             (required.clone().fixed_files(0), "fixed files are required, and none are asked"),

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::file::{File, Slot};
 use crate::inflight::{GivenUp, InFlight, OpId};
 use crate::intake::{Context, Intake, Refused};
+use crate::lanes::LaneTable;
 use crate::metrics::Metrics;
 use crate::op::Operation;
 use crate::polling;
@@ -271,6 +272,12 @@ impl Engine {
     /// What the engine runs on and why.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// Which way each kind of request goes now and why, or `None` where everything goes to the
+    /// backend. [`LaneTable`] prints itself.
+    pub fn lanes(&self) -> Option<&LaneTable> {
+        self.backend.lanes()
     }
 
     /// What it has done since its start or the last reset. Costs nothing; a clone is a snapshot.

@@ -6,6 +6,7 @@ use crate::buffer_class::BufferClass;
 use crate::choices::{Required, TaskWork};
 use crate::config::{BackendChoice, Config, SqPoll};
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lanes;
 use std::time::Duration;
 
 /// One setting as text.
@@ -20,7 +21,7 @@ struct Variable {
 }
 
 /// All settings, in the order of the table of `Config`.
-const VARIABLES: [Variable; 19] = [
+const VARIABLES: [Variable; 22] = [
     Variable {
         name: "IOMILL_BACKEND",
         takes: "auto, io_uring or threads",
@@ -128,6 +129,41 @@ const VARIABLES: [Variable; 19] = [
         show: |config| name_of(&SWITCH, config.link),
     },
     Variable {
+        name: "IOMILL_LANES",
+        takes: "auto or off",
+        set: |config, text| match text {
+            "auto" => Some(config.lanes(Lanes::Auto)),
+            "off" => Some(config.lanes(Lanes::Off)),
+            // As the program has chosen: shown, and given again.
+            "fixed" if matches!(config.lanes, Lanes::Fixed(_)) => Some(config),
+            _ => None,
+        },
+        show: |config| match config.lanes {
+            Lanes::Auto => String::from("auto"),
+            Lanes::Off => String::from("off"),
+            Lanes::Fixed(_) => String::from("fixed"),
+        },
+    },
+    Variable {
+        name: "IOMILL_INLINE_CALLS",
+        takes: "0 or 1",
+        set: |config, text| Some(config.inline_calls(named(&SWITCH, text)?)),
+        show: |config| name_of(&SWITCH, config.inline_calls),
+    },
+    Variable {
+        name: "IOMILL_PROBE_LANES",
+        takes: "a directory, or none",
+        set: |config, text| match text {
+            "none" => Some(Config { probe_lanes: None, ..config }),
+            "" => None,
+            directory => Some(config.probe_lanes(directory)),
+        },
+        show: |config| match &config.probe_lanes {
+            None => String::from("none"),
+            Some(directory) => directory.display().to_string(),
+        },
+    },
+    Variable {
         name: "IOMILL_REQUIRE",
         takes: "nothing, or some of fixed_buffers, fixed_files, setup_flags, ring_operations and \
                 threads, with commas between them",
@@ -180,6 +216,9 @@ impl Config {
     /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096`; more classes after commas |
     /// | `IOMILL_FIXED_BUFFERS`, `IOMILL_HUGE_PAGES`, `IOMILL_ZERO_BUFFERS` | `0` or `1` |
     /// | `IOMILL_FIXED_FILES` | a number of slots |
+    /// | `IOMILL_LANES` | `auto` or `off` |
+    /// | `IOMILL_INLINE_CALLS` | `0` or `1` |
+    /// | `IOMILL_PROBE_LANES` | a directory |
     /// | `IOMILL_RING_ENTRIES` | a number |
     /// | `IOMILL_TASK_WORK` | `defer`, `coop` or `plain` |
     /// | `IOMILL_SQPOLL` | idle time in milliseconds, `IDLE@CPU` to bind it, or `off` |
@@ -268,7 +307,7 @@ mod tests {
     }
 
     /// A value for each variable, other than its default.
-    const OTHERS: [(&str, &str); 19] = [
+    const OTHERS: [(&str, &str); 22] = [
         ("IOMILL_BACKEND", "threads"),
         ("IOMILL_DEPTH", "7"),
         ("IOMILL_CAPACITY", "9"),
@@ -284,6 +323,9 @@ mod tests {
         ("IOMILL_SQPOLL", "50@1"),
         ("IOMILL_IOPOLL", "1"),
         ("IOMILL_LINK", "0"),
+        ("IOMILL_LANES", "off"),
+        ("IOMILL_INLINE_CALLS", "0"),
+        ("IOMILL_PROBE_LANES", "/data"),
         ("IOMILL_REQUIRE", "fixed_files,threads"),
         ("IOMILL_QUEUE", "100"),
         ("IOMILL_PIN", "3"),
@@ -367,6 +409,8 @@ mod tests {
             ("IOMILL_REQUIRE", "threads,speed", "setup_flags"),
             ("IOMILL_BUSY_POLL", "1ms", "microseconds"),
             ("IOMILL_PIN", "first", "a CPU"),
+            ("IOMILL_LANES", "on", "auto or off"),
+            ("IOMILL_INLINE_CALLS", "no", "0 or 1"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);

@@ -4,6 +4,7 @@
 
 use crate::durability::{Durability, DurableMethod, FileDurability};
 use crate::error::{Error, ErrorKind};
+use crate::lanes::FileSystem;
 use crate::metadata::AtomicLimits;
 use crate::platform;
 use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom};
@@ -39,6 +40,7 @@ struct Inner {
     alignment: Option<DirectAlignment>,
     /// Of a direct file that takes atomic writes.
     atomic: Option<AtomicLimits>,
+    file_system: FileSystem,
 }
 
 impl Drop for Inner {
@@ -90,9 +92,13 @@ impl File {
             Error::from_errno("look at", errno.raw_os_error()).with_path(&path)
         };
         let status = rustix::fs::fstat(&fd).map_err(describe)?;
-        if FileType::from_raw_mode(status.st_mode) == FileType::Directory {
-            return Err(Error::from_errno("open", libc::EISDIR).with_path(&path));
-        }
+        let file_system = match FileType::from_raw_mode(status.st_mode) {
+            FileType::Directory => {
+                return Err(Error::from_errno("open", libc::EISDIR).with_path(&path));
+            }
+            FileType::RegularFile => FileSystem::of(fd.as_fd()),
+            _ => FileSystem::Unknown,
+        };
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
         let is_direct = platform::O_DIRECT
             .is_some_and(|direct| flags.contains(OFlags::from_bits_retain(direct.cast_unsigned())));
@@ -109,6 +115,7 @@ impl File {
                 path,
                 alignment,
                 atomic,
+                file_system,
             }),
             slot: None,
         })
@@ -142,7 +149,14 @@ impl File {
         Ok(self.len()? == 0)
     }
 
+    /// What it lies on; `Unknown` for what is no regular file.
+    #[inline]
+    pub fn file_system(&self) -> FileSystem {
+        self.inner.file_system
+    }
+
     /// Whether transfers bypass the page cache.
+    #[inline]
     pub fn is_direct(&self) -> bool {
         self.inner.alignment.is_some()
     }

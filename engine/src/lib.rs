@@ -53,6 +53,7 @@ mod steps;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
 pub mod backend;
+mod lanes;
 mod select;
 
 mod clock;
@@ -88,6 +89,9 @@ pub use handle::{
 };
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
+pub use lanes::{
+    FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,
+};
 pub use metadata::{AtomicLimits, FileKind, Metadata};
 pub use metrics::{Metrics, OpMetrics};
 pub use op::{
@@ -103,6 +107,11 @@ pub use shutdown::ShutdownReport;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles and runs the program in the guide to lanes.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/lanes.md")]
+struct LanesGuide;
 
 /// Compiles and runs the programs in the guide.
 #[cfg(doctest)]

@@ -5,6 +5,7 @@
 //! provides only the pages that are written to, a few for each histogram.
 
 use crate::backend::RequestKind;
+use crate::lanes::LaneCounts;
 use hdrhistogram::Histogram;
 
 /// The longest time that is told apart from longer ones. Units: nanoseconds; one hour.
@@ -138,6 +139,8 @@ pub struct OpMetrics {
     pub short_transfers: u64,
     /// Repetitions after EINTR and EAGAIN.
     pub retries: u64,
+    /// Completions by what carried them.
+    pub lanes: LaneCounts,
     /// How long succeeded requests waited in the engine, from their acceptance to their first
     /// hand-over to the kernel. Units: nanoseconds; requests that are submitted between two ticks
     /// share one look at the clock, the first one's. From a [`Handle`](crate::Handle) the time in
@@ -191,6 +194,7 @@ impl OpMetrics {
             bytes: 0,
             short_transfers: 0,
             retries: 0,
+            lanes: LaneCounts::default(),
             queue_ns: histogram(COARSE_DIGITS),
             latency_ns: histogram(latency_digits),
             queue_run: Run::default(),

@@ -22,6 +22,17 @@ impl Metrics {
                 sample(&mut text, name, &[kind_label(kind).as_str(), labels], count(metrics));
             }
         }
+        let name = "lane_completions_total";
+        head(&mut text, name, "Completions by what carried them.", "counter");
+        for (kind, metrics) in self.kinds() {
+            let counts = metrics.lanes;
+            let lanes =
+                [("inline", counts.inline), ("ring", counts.ring), ("helper", counts.helper)];
+            for (lane, count) in lanes {
+                let lane = format!("lane=\"{lane}\"");
+                sample(&mut text, name, &[kind_label(kind).as_str(), lane.as_str(), labels], count);
+            }
+        }
         for (name, help, times) in KIND_TIMES {
             head(&mut text, name, help, "summary");
             for (kind, metrics) in self.kinds() {
@@ -115,6 +126,7 @@ mod tests {
         metrics.read.succeeded(4096, 1_000_000, 2_000_000);
         metrics.settle();
         metrics.enters = 3;
+        metrics.read.lanes.inline = 2;
         let text = metrics.to_prometheus("engine=\"0\"");
         for line in text.lines().filter(|line| !line.starts_with("# ")) {
             let (name, value) = line.rsplit_once(' ').unwrap();
@@ -125,6 +137,7 @@ mod tests {
         has("iomill_bytes_total{kind=\"read\",engine=\"0\"} 8192");
         has("iomill_latency_seconds_count{kind=\"read\",engine=\"0\"} 2");
         has("iomill_queue_seconds_count{kind=\"read\",engine=\"0\"} 2");
+        has("iomill_lane_completions_total{kind=\"read\",lane=\"inline\",engine=\"0\"} 2");
         has("iomill_system_calls_total{engine=\"0\"} 3");
         let bare = metrics.to_prometheus("");
         assert!(bare.contains("\niomill_system_calls_total 3\n"), "{bare}");

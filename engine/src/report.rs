@@ -56,6 +56,8 @@ pub struct Report {
     pub pool: Vec<PoolClass>,
     /// How many slots for registered files there are.
     pub fixed_files: u32,
+    /// Who chooses between the backend, inline calls and helpers, in a few words.
+    pub lanes: String,
     /// Whether devices are polled for completions.
     pub iopoll: bool,
     /// What had to be done without.
@@ -73,6 +75,7 @@ impl Report {
             fixed_buffers: false,
             pool: Vec::new(),
             fixed_files: 0,
+            lanes: String::from("off"),
             iopoll: false,
             fallbacks: Vec::new(),
             durability: Vec::new(),
@@ -128,10 +131,10 @@ impl std::fmt::Display for PoolClass {
 }
 
 impl std::fmt::Display for Report {
-    /// One line for the backend, one for each class of the pool, one for each fallback and one
-    /// for each probed file.
+    /// One line for the backend, one for the lanes, one for each class of the pool, one for each
+    /// fallback and one for each probed file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "backend {}: {}", self.backend, self.reason)?;
+        write!(f, "backend {}: {}\nlanes {}", self.backend, self.reason, self.lanes)?;
         for class in &self.pool {
             write!(f, "\npool of {class}")?;
         }

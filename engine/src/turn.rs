@@ -194,6 +194,9 @@ impl Engine {
             self.window.leave(1);
             let slot = self.intake.inflight.slot(id);
             slot.with_backend = false;
+            if let Some(counted) = self.intake.metrics.of(slot.request.kind) {
+                counted.lanes.count(raw.lane);
+            }
             if let Some(place) = slot.place {
                 self.step_completed(place, raw.result, now_ns, turn);
                 continue;

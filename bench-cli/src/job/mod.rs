@@ -8,7 +8,7 @@ mod check;
 mod memory;
 mod words;
 
-pub(crate) use words::{Eta, Format, IoEngine, Rw};
+pub(crate) use words::{Eta, Format, IoEngine, LaneChoice, Rw};
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -49,6 +49,7 @@ pub(crate) struct JobSpec {
     pub(crate) time_based: bool,
     pub(crate) ramp_time: Duration,
     pub(crate) ioengine: IoEngine,
+    pub(crate) lanes: Option<LaneChoice>,
     pub(crate) direct: Option<bool>,
     pub(crate) buffered: Option<bool>,
     pub(crate) fixedbufs: bool,
@@ -90,6 +91,7 @@ impl Default for JobSpec {
             time_based: false,
             ramp_time: Duration::ZERO,
             ioengine: IoEngine::Auto,
+            lanes: None,
             direct: None,
             buffered: None,
             fixedbufs: false,
@@ -121,6 +123,15 @@ impl JobSpec {
     /// Whether the page cache is bypassed.
     pub(crate) fn is_direct(&self) -> bool {
         self.direct.unwrap_or_else(|| self.buffered == Some(false))
+    }
+
+    /// Who chooses the lanes: nobody for a job that asks for io_uring, which would otherwise
+    /// measure something else.
+    pub(crate) fn lane_choice(&self) -> LaneChoice {
+        self.lanes.unwrap_or(match self.ioengine {
+            IoEngine::IoUring => LaneChoice::Off,
+            IoEngine::Auto | IoEngine::Threads => LaneChoice::Auto,
+        })
     }
 
     /// The order of offsets.

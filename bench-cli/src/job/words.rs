@@ -98,6 +98,29 @@ impl IoEngine {
     }
 }
 
+/// Who chooses between the backend, inline calls and helper threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LaneChoice {
+    /// The engine, as it does by default.
+    Auto,
+    /// Nobody: everything goes through the backend.
+    Off,
+}
+
+impl LaneChoice {
+    /// The accepted words.
+    pub(crate) const NAMES: &'static [&'static str] = &["auto", "off"];
+
+    /// The choice called `name`.
+    pub(crate) fn from_name(name: &str) -> Option<LaneChoice> {
+        match name {
+            "auto" => Some(LaneChoice::Auto),
+            "off" => Some(LaneChoice::Off),
+            _ => None,
+        }
+    }
+}
+
 /// The layout of the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Format {

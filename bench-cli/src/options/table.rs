@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::{OptionDef, Scope, Setting};
-use crate::job::{Eta, Format, IoEngine, Rw};
+use crate::job::{Eta, Format, IoEngine, LaneChoice, Rw};
 
 /// The largest block that one request can carry.
 const BLOCK_LEN_BYTES_MAX: u64 = 64 << 20;
@@ -145,6 +145,15 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
             Ok(())
         }),
         "io_uring, threads (psync), or auto: io_uring where the kernel allows it [auto]",
+    ),
+    job(
+        "lanes",
+        &[],
+        Setting::Choice(LaneChoice::NAMES, |s, v| {
+            s.job.lanes = Some(LaneChoice::from_name(v).ok_or("unknown")?);
+            Ok(())
+        }),
+        "Plain calls where they are quicker (not in fio) [off with ioengine=io_uring, else auto]",
     ),
     job(
         "direct",

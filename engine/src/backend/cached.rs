@@ -1,10 +1,15 @@
-//! Whether a read is worth trying on the engine's own thread first. Asked by `threads`; makes no
+//! Whether a read is worth trying on the engine's own thread first. Asked by `routed`; makes no
 //! system call.
 //!
 //! A read that the page cache can serve is done by `preadv2(2)` with `RWF_NOWAIT` in well under the
-//! price of a hand-over to a helper and back. One that it cannot serve costs a few microseconds in
-//! vain. So reads are tried while tries pay, and now and then when they do not, to notice a change.
+//! price of a hand-over to a helper and back, and a little under that of a call of the ring. One
+//! that it cannot serve costs a few microseconds in vain. So reads of a file are tried while tries
+//! pay, and now and then when they do not, to notice a change.
 
+use std::os::fd::RawFd;
+
+/// Files share this many memories of how tries went, by their descriptors.
+const MEMORIES: usize = 64;
 /// The score starts and stays at most here: so many misses in a row end the trying.
 const SCORE_MAX: u32 = 64;
 /// A miss costs as much as this many hits gain.
@@ -19,8 +24,27 @@ pub(super) struct CachedReads {
     since_probe: u32,
 }
 
-impl CachedReads {
+/// Remembers how tries went with each file, or with a few together.
+#[derive(Debug)]
+pub(super) struct CachedFiles {
+    memories: Box<[CachedReads]>,
+}
+
+impl CachedFiles {
     pub(super) fn new() -> Self {
+        Self { memories: vec![CachedReads::new(); MEMORIES].into_boxed_slice() }
+    }
+
+    /// The memory of the file behind a descriptor.
+    #[inline]
+    pub(super) fn of(&mut self, fd: RawFd) -> &mut CachedReads {
+        // A descriptor is never negative.
+        &mut self.memories[usize::try_from(fd).unwrap_or(0) % MEMORIES]
+    }
+}
+
+impl CachedReads {
+    fn new() -> Self {
         Self { score: SCORE_MAX, since_probe: 0 }
     }
 

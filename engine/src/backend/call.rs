@@ -1,6 +1,6 @@
-//! The one plain system call that a request stands for. Made on a helper of `threads`, and by
-//! `uring` for what the running kernel cannot do through the ring. Never retries: the answer is
-//! passed on raw.
+//! The one plain system call that a request stands for. Made on a helper of `threads`, by `routed`
+//! on the engine's own thread, and by `uring` for what the running kernel cannot do through the
+//! ring. Never retries: the answer is passed on raw.
 
 use super::{Request, RequestFile, RequestKind};
 use crate::platform;
@@ -11,7 +11,7 @@ use libc::{c_char, c_int, iovec, off_t};
 /// # Safety
 /// The contract of `Backend::stage`: until this returns, the file is open and the memory that the
 /// request names is valid, and nobody else touches it.
-pub(super) unsafe fn perform(request: &Request) -> i32 {
+pub(crate) unsafe fn perform(request: &Request) -> i32 {
     let fd = match request.file {
         RequestFile::Fd(fd) => fd,
         // Only the ring has slots, and it takes no request with a slot off its ring.
@@ -88,6 +88,36 @@ unsafe fn piece_len(vector: *const iovec, index: usize) -> usize {
     let piece = unsafe { vector.add(index) };
     // SAFETY: as above.
     unsafe { (*piece).iov_len }
+}
+
+/// As `perform`, on the engine's own thread; `None` where the call would wait for another process.
+///
+/// Opening a FIFO waits for its other end, and opening a leased file for its holder; an engine that
+/// waits there may be the one that is waited for. So an open that may meet either does not wait.
+///
+/// # Safety
+/// As `perform`.
+pub(super) unsafe fn perform_here(request: &Request) -> Option<i32> {
+    let is_new = request.flags & libc::O_EXCL.cast_unsigned() != 0;
+    if request.kind != RequestKind::Open || is_new {
+        // SAFETY: the caller's promise is passed on.
+        return Some(unsafe { perform(request) });
+    }
+    let nonblocking = request.flags | libc::O_NONBLOCK.cast_unsigned();
+    // SAFETY: the caller's promise is passed on.
+    let answer = unsafe { perform(&Request { flags: nonblocking, ..*request }) };
+    if answer < 0 {
+        let waits = matches!(-answer, libc::ENXIO | libc::EWOULDBLOCK);
+        return (!waits).then_some(answer);
+    }
+    // What the kernel can set of these flags is what was asked for: only the one goes.
+    // SAFETY: the descriptor was just made for this request, and no memory is named.
+    if unsafe { libc::fcntl(answer, libc::F_SETFL, request.flags.cast_signed()) } == 0 {
+        return Some(answer);
+    }
+    // SAFETY: nobody else has seen the descriptor.
+    unsafe { libc::close(answer) };
+    None
 }
 
 /// Reads into one buffer, without flags.

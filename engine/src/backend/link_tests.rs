@@ -2,12 +2,13 @@
 
 use super::{Backend, Completion, Request, RequestFile, RequestKind, Threads, Wait, ring};
 use crate::config::Config;
+use crate::lanes::Lanes;
 use std::os::fd::AsRawFd;
 
 /// Each backend that runs here, by its name.
 fn backends() -> Vec<Box<dyn Backend>> {
     let mut all: Vec<Box<dyn Backend>> = vec![Box::new(Threads::new(3, 32).unwrap())];
-    match ring(&Config::new(), "for this test") {
+    match ring(&Config::new().lanes(Lanes::Off), "for this test") {
         Ok((uring, _)) => all.push(uring),
         Err(error) => eprintln!("skipped io_uring: {error}"),
     }

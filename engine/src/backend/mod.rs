@@ -1,6 +1,6 @@
 //! The engine trait: what carries requests to the kernel and completions back. `uring` and
-//! `threads` implement it with the same functions in the same order; `engine` drives one of them
-//! without knowing which.
+//! `threads` implement it with the same functions in the same order, `routed` around either of
+//! them; `engine` drives one of them without knowing which.
 //!
 //! # The contract
 //!
@@ -42,6 +42,7 @@
 
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod bell;
+mod beside;
 mod cached;
 mod call;
 #[cfg(test)]
@@ -49,6 +50,7 @@ mod link_tests;
 mod request;
 #[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "no_ring.rs")]
 mod ring;
+mod routed;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod runs;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
@@ -58,13 +60,17 @@ pub mod sim;
 mod threads;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod uring;
+mod watch;
 
+pub(crate) use call::perform;
 pub use request::{Completion, Request, RequestFile, RequestKind};
 pub(crate) use ring::ring;
+pub(crate) use routed::Routed;
 pub(crate) use threads::Threads;
 
 pub use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
+use crate::lanes::LaneTable;
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
 use std::time::Duration;
@@ -103,6 +109,18 @@ impl Wait {
             Self::None => Self::None,
             Self::AtLeast(at_least) => Self::For { at_least, timeout: limit },
             Self::For { at_least, timeout } => Self::For { at_least, timeout: timeout.min(limit) },
+        }
+    }
+
+    /// What is left of the wait when `count` completions have come.
+    pub(crate) fn after(self, count: usize) -> Self {
+        let left =
+            |at_least: u32| u32::try_from(count).map_or(0, |count| at_least.saturating_sub(count));
+        match self {
+            _ if left(self.at_least()) == 0 => Self::None,
+            Self::None => Self::None,
+            Self::AtLeast(at_least) => Self::AtLeast(left(at_least)),
+            Self::For { at_least, timeout } => Self::For { at_least: left(at_least), timeout },
         }
     }
 
@@ -179,7 +197,7 @@ pub unsafe trait Backend: std::fmt::Debug {
     fn cancel(&mut self, id: u64) -> bool;
 
     /// What ends an [`enter`](Self::enter) that waits, from any thread and as often as one likes:
-    /// it returns early, the next one if none waits now. Asked for once, before the first `enter`.
+    /// it returns early, the next one if none waits now. Asked for before the first `enter`.
     /// From then on `enter` may be asked to wait also when nothing is in flight.
     ///
     /// # Errors
@@ -201,6 +219,11 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// its files do not take.
     fn has_real_files(&self) -> bool {
         true
+    }
+
+    /// The table by which it chooses between lanes, if it does.
+    fn lanes(&self) -> Option<&LaneTable> {
+        None
     }
 
     /// Begins what is staged, waits, and appends completions.

@@ -1,6 +1,7 @@
 //! What travels between `engine` and a backend: requests down, completions up. Plain data; what
 //! each side may do with it is the contract in this module's parent.
 
+use crate::lanes::{FileSystem, Lane};
 use std::os::fd::RawFd;
 
 /// What a request asks for. Each is one system call, and the request's fields are its arguments.
@@ -112,8 +113,10 @@ pub struct Request {
     pub flags: u32,
     /// A second address or length.
     pub second: u64,
-    /// Whether the file goes through the page cache, so that a read of it may need no device.
-    pub buffered: bool,
+    /// Of a transfer: whether the file is open for direct I/O.
+    pub direct: bool,
+    /// What the file lies on, if it is a regular one.
+    pub file_system: FileSystem,
     /// The registered piece of memory that holds `address..address + len`.
     pub fixed_buffer: Option<u16>,
     /// Whether the next request of the batch begins only when this one has succeeded in full. The
@@ -137,7 +140,8 @@ impl Request {
             len: 0,
             flags: 0,
             second: 0,
-            buffered: false,
+            direct: false,
+            file_system: FileSystem::Unknown,
             fixed_buffer: None,
             linked: false,
         }
@@ -151,4 +155,6 @@ pub struct Completion {
     pub id: u64,
     /// A count of bytes or another value of the system call, or a negative errno.
     pub result: i32,
+    /// What carried it: for the metrics only.
+    pub lane: Lane,
 }

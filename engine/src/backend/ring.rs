@@ -6,7 +6,10 @@ use super::uring::Uring;
 use crate::choices::Required;
 use crate::config::Config;
 use crate::error::Error;
+use crate::lanes::{Base, LaneOp};
 use crate::report::Report;
+use crate::select::with_lanes;
+use iomill_ring::Opcode;
 
 /// Sets it up.
 pub(crate) fn ring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, Report), Error> {
@@ -20,9 +23,10 @@ pub(crate) fn ring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, R
         let required = config.require.contains(Required::SETUP_FLAGS) && part.errno.is_some();
         report.note_unless(required, part.what, why)?;
     }
+    let how = if config.inline_calls { "as a plain system call" } else { "on a helper thread" };
     for opcode in uring.aside_kinds() {
         let (name, since) = (opcode.name().unwrap_or("?"), opcode.since().unwrap_or("?"));
-        let why = format!("the kernel lacks it (Linux {since}): made as a plain system call");
+        let why = format!("the kernel lacks it (Linux {since}): made {how}");
         let required = config.require.contains(Required::RING_OPERATIONS);
         report.note_unless(required, format!("{name} through the ring"), why)?;
     }
@@ -32,5 +36,25 @@ pub(crate) fn ring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, R
         let required = config.require.contains(Required::RING_OPERATIONS);
         report.note_unless(required, "all but direct transfers through the ring", why)?;
     }
-    Ok((Box::new(uring), report))
+    let missing: Vec<LaneOp> = uring.aside_kinds().flat_map(rows_of).copied().collect();
+    let backend = with_lanes(uring, Base::Ring, &missing, config, &mut report)?;
+    Ok((backend, report))
+}
+
+/// The rows of the table that an opcode of the ring carries.
+fn rows_of(opcode: Opcode) -> &'static [LaneOp] {
+    match opcode {
+        Opcode::SYNC_FILE_RANGE => &[LaneOp::SyncRange],
+        Opcode::FALLOCATE => &[LaneOp::Allocate],
+        Opcode::FTRUNCATE => &[LaneOp::Truncate],
+        Opcode::FADVISE => &[LaneOp::Advise],
+        Opcode::OPENAT => &[LaneOp::Open, LaneOp::Create],
+        Opcode::CLOSE => &[LaneOp::Close],
+        Opcode::STATX => &[LaneOp::Stat],
+        Opcode::RENAMEAT => &[LaneOp::Rename],
+        Opcode::UNLINKAT => &[LaneOp::Unlink],
+        Opcode::MKDIRAT => &[LaneOp::MakeDirectory],
+        Opcode::LINKAT => &[LaneOp::Link],
+        _ => &[],
+    }
 }

@@ -12,10 +12,10 @@
 //! SeqCst at least one side sees the other: the sleeper finds the entry, or the waker finds the
 //! sleeper and takes the lock, which it gets only when the sleeper waits.
 
-use super::cached::CachedReads;
-use super::call::{is_full_success, perform, read_from_cache};
+use super::call::{is_full_success, perform};
 use super::{Backend, Completion, Memory, Request, RequestKind, Wait};
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lane;
 use crossbeam_queue::ArrayQueue;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -42,6 +42,8 @@ struct Shared {
     cancelled_count: AtomicU32,
     /// Whether the engine was woken by name; guarded by `engine_lock`.
     rung: AtomicBool,
+    /// What wakes the engine where it does not sleep here, but in another backend.
+    alarm: Option<Waker>,
     closing: AtomicBool,
     helpers_lock: Mutex<()>,
     work_came: Condvar,
@@ -54,9 +56,6 @@ struct Shared {
 pub(crate) struct Threads {
     shared: Arc<Shared>,
     helpers: Vec<JoinHandle<()>>,
-    /// Staged reads that the page cache may serve: tried at the next `enter`, on this thread.
-    perhaps_cached: Vec<Request>,
-    cached_reads: CachedReads,
     /// Wake-ups and waits so far.
     enters: u64,
 }
@@ -64,6 +63,16 @@ pub(crate) struct Threads {
 impl Threads {
     /// Starts `count` helpers for at most `depth` requests in flight.
     pub(crate) fn new(count: u32, depth: u32) -> Result<Self, Error> {
+        Self::start(count, depth, None)
+    }
+
+    /// As `new`, beside another backend in which the engine sleeps, and out of which `alarm` wakes
+    /// it. Before such a sleep comes [`announce_sleep`](Self::announce_sleep).
+    pub(super) fn beside(count: u32, depth: u32, alarm: Waker) -> Result<Self, Error> {
+        Self::start(count, depth, Some(alarm))
+    }
+
+    fn start(count: u32, depth: u32, alarm: Option<Waker>) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             requests: ArrayQueue::new(depth as usize),
             linked: Mutex::new(Vec::with_capacity(depth as usize)),
@@ -74,19 +83,14 @@ impl Threads {
             cancelled: Mutex::new(Vec::with_capacity(depth as usize)),
             cancelled_count: AtomicU32::new(0),
             rung: AtomicBool::new(false),
+            alarm,
             closing: AtomicBool::new(false),
             helpers_lock: Mutex::new(()),
             work_came: Condvar::new(),
             engine_lock: Mutex::new(()),
             completions_came: Condvar::new(),
         });
-        let mut threads = Self {
-            shared,
-            helpers: Vec::new(),
-            perhaps_cached: Vec::with_capacity(depth as usize),
-            cached_reads: CachedReads::new(),
-            enters: 0,
-        };
+        let mut threads = Self { shared, helpers: Vec::new(), enters: 0 };
         for index in 0..count {
             let shared = Arc::clone(&threads.shared);
             let builder = std::thread::Builder::new().name(format!("iomill-io-{index}"));
@@ -109,21 +113,18 @@ impl Threads {
         self.helpers.len()
     }
 
-    /// Serves reads from the page cache; those that it cannot serve go to the helpers.
-    fn try_cache(&mut self, completions: &mut Vec<Completion>) {
-        for request in self.perhaps_cached.drain(..) {
-            // SAFETY: the contract of `stage`: until the completion the file is open and the memory
-            // is the backend's, and no helper has this request.
-            let result = unsafe { read_from_cache(&request) };
-            self.cached_reads.tried(result >= 0);
-            if result >= 0 {
-                completions.push(Completion { id: request.id, result });
-                continue;
-            }
-            // Whatever the errno, the plain call decides: some file systems cannot try at all.
-            let pushed = self.shared.requests.push(request);
-            assert!(pushed.is_ok(), "the engine keeps no more in flight than the queue can hold");
-        }
+    /// The engine is about to sleep elsewhere: from now on the first completion rings the alarm.
+    /// Answers whether it may sleep: not if a completion is here already.
+    pub(super) fn announce_sleep(&mut self) -> bool {
+        self.shared.wanted.store(1, Ordering::Relaxed);
+        // Pairs with the fence in `Shared::finish`.
+        fence(Ordering::SeqCst);
+        self.shared.completions.is_empty()
+    }
+
+    /// The sleep elsewhere is over.
+    pub(super) fn awake(&mut self) {
+        self.shared.wanted.store(0, Ordering::Relaxed);
     }
 
     /// Sleeps until the wait's number of completions is in the queue or its time is over.
@@ -194,10 +195,7 @@ unsafe impl Backend for Threads {
                 index += self.shared.stage_run(&batch[index..]);
                 continue;
             }
-            let plain_read = request.kind == RequestKind::Read && request.flags == 0;
-            if plain_read && request.buffered && self.cached_reads.is_worth_trying() {
-                self.perhaps_cached.push(*request);
-            } else if self.shared.requests.push(*request).is_err() {
+            if self.shared.requests.push(*request).is_err() {
                 return index;
             }
             index += 1;
@@ -218,11 +216,8 @@ unsafe impl Backend for Threads {
 
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
         let before = completions.len();
-        self.try_cache(completions);
         self.shared.wake_helpers(&mut self.enters);
-        let cached = completions.len() - before;
-        // What the cache has served counts; for anything more the caller comes again.
-        if cached == 0 && self.shared.completions.len() < wait.at_least() as usize {
+        if self.shared.completions.len() < wait.at_least() as usize {
             self.sleep(wait);
         }
         completions.extend(std::iter::from_fn(|| self.shared.completions.pop()));
@@ -291,7 +286,7 @@ impl Shared {
                 broken = request.linked && !unsafe { is_full_success(&request, result) };
                 // Before the completion, after which the id may be another request's.
                 let next = request.linked.then(|| self.take_linked(request.id)).flatten();
-                self.finish(Completion { id: request.id, result });
+                self.finish(Completion { id: request.id, result, lane: Lane::Helper });
                 match next {
                     Some(next) => request = next,
                     None => break,
@@ -373,13 +368,17 @@ impl Shared {
     fn finish(&self, completion: Completion) {
         let pushed = self.completions.push(completion);
         assert!(pushed.is_ok(), "the engine keeps no more in flight than the queue can hold");
-        // Pairs with the fence in `Threads::sleep`.
+        // Pairs with the fences in `Threads::sleep` and `Threads::announce_sleep`.
         fence(Ordering::SeqCst);
         let wanted = self.wanted.load(Ordering::Relaxed) as usize;
-        if wanted > 0 && self.completions.len() >= wanted {
-            drop(lock(&self.engine_lock));
-            self.completions_came.notify_one();
+        if wanted == 0 || self.completions.len() < wanted {
+            return;
         }
+        if let Some(alarm) = &self.alarm {
+            return alarm.wake_by_ref();
+        }
+        drop(lock(&self.engine_lock));
+        self.completions_came.notify_one();
     }
 }
 

@@ -9,6 +9,7 @@ use super::setup::{build, failed};
 use super::{Backend, Completion, Memory, RUN_LEN_MAX, Request, RequestFile, RequestKind, Wait};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lane;
 use iomill_ring::abi::SqeFlags;
 use iomill_ring::op::{FileAdvice, PollFlags, SyncRangeFlags};
 use iomill_ring::{FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
@@ -205,8 +206,11 @@ unsafe impl Backend for Uring {
     }
 
     fn waker(&mut self) -> Result<Waker, Error> {
-        let bell = Bell::new()?;
-        self.bell = Some(Arc::clone(&bell));
+        // One for all who ask: the engine's own thread, and helpers beside the ring.
+        let bell = match &self.bell {
+            Some(bell) => Arc::clone(bell),
+            None => Arc::clone(self.bell.insert(Bell::new()?)),
+        };
         Ok(Waker::from(bell))
     }
 
@@ -237,7 +241,7 @@ unsafe impl Backend for Uring {
             arrived
                 .inspect(|cqe| rung |= cqe.user_data == RUNG)
                 .filter(|cqe| cqe.user_data < RUNG)
-                .map(|cqe| Completion { id: cqe.user_data, result: cqe.res }),
+                .map(|cqe| Completion { id: cqe.user_data, result: cqe.res, lane: Lane::Ring }),
         );
         if self.polls {
             // At most so many as were counted in.
@@ -311,7 +315,7 @@ impl Uring {
             // SAFETY: the contract of `stage`: until the completion, which is appended here, the
             // file is open and the memory is the backend's.
             let result = unsafe { perform(&request) };
-            completions.push(Completion { id: request.id, result });
+            completions.push(Completion { id: request.id, result, lane: Lane::Inline });
         }
     }
 
@@ -334,7 +338,7 @@ impl Uring {
 
 /// Whether a ring that polls takes it.
 fn can_be_polled(request: &Request) -> bool {
-    request.kind == RequestKind::Nop || (request.kind.is_transfer() && !request.buffered)
+    request.kind == RequestKind::Nop || (request.kind.is_transfer() && request.direct)
 }
 
 /// The kernel took the first requests of a run and not the last: those would now begin on their

@@ -192,17 +192,19 @@ impl Keeper {
     /// Moves requests from the queue into the engine; answers how many.
     fn admit(&mut self) -> usize {
         let inner = Arc::clone(&self.inner);
-        let mut admitted = 0;
+        let (mut admitted, mut taken) = (0, 0);
         // Bounded also when every request is turned away at once.
         while admitted < inner.queue.entries() && !self.engine.intake.inflight.is_full() {
             let held = self.held.pop(&inner.queue);
             let Some(order) = held.or_else(|| inner.queue.pop()) else { break };
+            // Also what is then put back has left its place in the queue.
+            taken += 1;
             if !self.admit_one(order) {
                 break;
             }
             admitted += 1;
         }
-        if admitted > 0 {
+        if taken > 0 {
             inner.queue.offer_room();
         }
         admitted

@@ -103,6 +103,7 @@ impl Describe for Allocate {
         check(RequestKind::Allocate, &self.file, self.offset, self.len_bytes)?;
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
+            file_system: self.file.file_system(),
             offset: self.offset,
             second: self.len_bytes,
             flags: self.mode.bits(),
@@ -128,6 +129,7 @@ impl Describe for Truncate {
         check(RequestKind::Truncate, &self.file, 0, self.len_bytes)?;
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
+            file_system: self.file.file_system(),
             offset: self.len_bytes,
             ..Request::without_file(RequestKind::Truncate)
         }))
@@ -158,6 +160,7 @@ impl Describe for Advise {
         check(RequestKind::Advise, &self.file, self.offset, u64::from(self.len_bytes))?;
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
+            file_system: self.file.file_system(),
             offset: self.offset,
             len: self.len_bytes,
             flags: advice,

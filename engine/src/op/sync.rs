@@ -57,8 +57,11 @@ impl Describe for Sync {
     fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
         let kind = if self.data_only { RequestKind::SyncData } else { RequestKind::Sync };
         self.file.check_poison(kind.name())?;
-        let file = target(&self.file, surroundings.engine);
-        Ok(Described::other(Request { file, ..Request::without_file(kind) }))
+        Ok(Described::other(Request {
+            file: target(&self.file, surroundings.engine),
+            file_system: self.file.file_system(),
+            ..Request::without_file(kind)
+        }))
     }
 
     fn path(&self) -> Option<&Path> {
@@ -99,6 +102,7 @@ impl Describe for SyncRange {
         }
         Ok(Described::other(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
+            file_system: self.file.file_system(),
             offset: self.offset,
             len: self.len_bytes,
             flags: WAIT_WRITE_WAIT,

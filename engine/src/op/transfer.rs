@@ -203,7 +203,8 @@ pub(super) fn transfer(
         offset,
         address: address.as_ptr(),
         len,
-        buffered: file.alignment().is_none(),
+        direct: file.is_direct(),
+        file_system: file.file_system(),
         fixed_buffer: arena.and_then(|arena| buffer.chunk_of(arena)),
         ..Request::without_file(kind)
     };

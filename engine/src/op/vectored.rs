@@ -105,6 +105,8 @@ fn transfer(
             offset,
             address: vector.cast(),
             len: count,
+            direct: file.is_direct(),
+            file_system: file.file_system(),
             ..Request::without_file(kind)
         },
         total_bytes,

@@ -90,7 +90,6 @@ impl Describe for ReadWhole {
                 let request = Request {
                     address: address.as_ptr(),
                     len,
-                    buffered: true,
                     fixed_buffer: surroundings.arena.and_then(|arena| self.buffer.chunk_of(arena)),
                     ..Request::without_file(RequestKind::Read)
                 };

@@ -198,6 +198,13 @@ pub(crate) fn unnamed_file_flag() -> Option<c_int> {
     Some(libc::O_TMPFILE)
 }
 
+/// The number of an open file's file system (`linux/magic.h`).
+pub(crate) fn file_system_magic(fd: BorrowedFd<'_>) -> Option<u64> {
+    let status = rustix::fs::fstatfs(fd).ok()?;
+    // The field is signed on some architectures; the number has 32 bits.
+    u64::try_from(status.f_type).ok()
+}
+
 /// Binds this thread to one CPU.
 pub(crate) fn pin(cpu: u32) -> Result<(), Error> {
     let mut set = CpuSet::new();

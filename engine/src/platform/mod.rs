@@ -13,8 +13,8 @@ mod system;
 
 pub(crate) use system::{
     O_DIRECT, STAT_MASK, Stat, advise, allocate, direct_properties, empty_stat, errno_name,
-    is_damage, is_device_failure, metadata, pin, read_without_waiting, rename, stat, sync_data,
-    sync_range, transfer_with_flags, unnamed_file_flag,
+    file_system_magic, is_damage, is_device_failure, metadata, pin, read_without_waiting, rename,
+    stat, sync_data, sync_range, transfer_with_flags, unnamed_file_flag,
 };
 
 /// A call's answer as a completion has it: what it answered, or its negative errno.

@@ -164,6 +164,11 @@ pub(crate) fn unnamed_file_flag() -> Option<c_int> {
     None
 }
 
+/// The numbers of file systems are Linux's own.
+pub(crate) fn file_system_magic(_fd: BorrowedFd<'_>) -> Option<u64> {
+    None
+}
+
 /// There is no call for it that every system has.
 pub(crate) fn pin(cpu: u32) -> Result<(), Error> {
     let why = format!("CPU {cpu} cannot be chosen on this system: leave `pin` out");

@@ -3,7 +3,7 @@
 
 use iomill_engine::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind};
 use iomill_engine::{
-    BufferList, Config, Engine, Error, File, Nop, Read, ReadVectored, Sync, Wait, Write,
+    BufferList, Config, Engine, Error, File, Lane, Nop, Read, ReadVectored, Sync, Wait, Write,
     WriteVectored,
 };
 use proptest::prelude::*;
@@ -120,7 +120,7 @@ unsafe impl Backend for Faulty {
             let index = self.random(self.staged.len());
             let request = self.staged.swap_remove(index);
             let result = self.perform(&request);
-            completions.push(Completion { id: request.id, result });
+            completions.push(Completion { id: request.id, result, lane: Lane::Ring });
         }
         Ok(())
     }

@@ -189,8 +189,8 @@ fn the_text_says_all_that_the_metrics_know() {
         assert_eq!(of_engine("staged_total"), Some(2.0));
         assert_eq!(of_engine("depth_sum"), Some(metrics.depth_sum as f64));
         assert_eq!(of_engine("depth_max"), Some(f64::from(metrics.depth_max)));
-        // Six kinds of six counters and two summaries of seven, and the engine's own nine.
-        assert_eq!(samples.len(), 6 * (6 + 2 * 7) + 9);
+        // Six kinds of six counters, three lanes and two summaries of seven, and the engine's nine.
+        assert_eq!(samples.len(), 6 * (6 + 3 + 2 * 7) + 9);
         assert_eq!(parse(&metrics.to_prometheus("")).unwrap().len(), samples.len());
     });
 }

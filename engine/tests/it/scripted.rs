@@ -3,7 +3,7 @@
 //! them short or refuses them, and links as the contract says, or not at all.
 
 use iomill_engine::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind};
-use iomill_engine::{Config, Engine, Error, Wait};
+use iomill_engine::{Config, Engine, Error, Lane, Wait};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{BorrowedFd, RawFd};
@@ -197,7 +197,7 @@ unsafe impl Backend for Scripted {
             let is_full =
                 !request.kind.is_transfer() || i64::from(result) == i64::from(request.len);
             broken = request.linked && (result < 0 || !is_full) && !script.breaks_the_contract;
-            completions.push(Completion { id: request.id, result });
+            completions.push(Completion { id: request.id, result, lane: Lane::Ring });
         }
         self.staged = left;
         if script.breaks_the_contract {

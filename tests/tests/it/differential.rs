@@ -1,5 +1,6 @@
-//! Random programs of reads, writes and syncs, run by each backend and by a plain model in memory;
-//! also on simulated disks that fail, where each request that fails is asked for again.
+//! Random programs of reads, writes and syncs, run by each backend and by a plain model in memory:
+//! with the lanes that the engine chooses, without any, and with tables at random; also on
+//! simulated disks that fail, where each request that fails is asked for again.
 //!
 //! It never lets two requests in flight overlap where one of them writes, because then the kernel
 //! itself would promise nothing. A failure prints its seed; `IOMILL_SEED=<seed>` runs it again.
@@ -11,7 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use iomill_engine::backend::sim::{Faults, SimOptions};
 use iomill_engine::{
-    Completion, Context, Engine, Error, ErrorKind, File, Operation, Read, Sync, Wait, Write,
+    Completion, Context, Engine, Error, ErrorKind, File, FileSystem, LaneOp, LaneTable, Lanes,
+    Operation, QueueLength, Read, Route, Sync, Wait, Write,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
@@ -38,7 +40,51 @@ struct Program {
     registered_file: bool,
     /// Of the simulated disk with faults, where there is one.
     disk_seed: u64,
+    choice: Choice,
     steps: Vec<Step>,
+}
+
+/// Who chooses the lanes.
+#[derive(Clone, Debug)]
+enum Choice {
+    Engine,
+    Nobody,
+    /// A table whose cells take these routes in turn.
+    Table(Vec<Route>),
+}
+
+impl Choice {
+    fn lanes(&self) -> Lanes {
+        let routes = match self {
+            Choice::Engine => return Lanes::Auto,
+            Choice::Nobody => return Lanes::Off,
+            Choice::Table(routes) => routes,
+        };
+        let mut routes = routes.iter().cycle();
+        let mut table = LaneTable::backend_only();
+        for op in LaneOp::ALL {
+            for file_system in FileSystem::ALL {
+                for queue in QueueLength::ALL {
+                    let route = *routes.next().expect("at least one");
+                    table.set(op, file_system, false, queue, route);
+                }
+            }
+        }
+        Lanes::Fixed(Box::new(table))
+    }
+}
+
+fn choices() -> impl Strategy<Value = Choice> {
+    let route = prop_oneof![
+        Just(Route::Backend),
+        Just(Route::Inline),
+        Just(Route::IfCached),
+        Just(Route::IfAwaited),
+        Just(Route::Helpers),
+    ];
+    // A prime number, so that the routes shift from row to row.
+    let table = prop::collection::vec(route, 13).prop_map(Choice::Table);
+    prop_oneof![1 => Just(Choice::Engine), 1 => Just(Choice::Nobody), 2 => table]
 }
 
 fn steps() -> impl Strategy<Value = Step> {
@@ -62,12 +108,13 @@ fn steps() -> impl Strategy<Value = Step> {
 fn programs() -> impl Strategy<Value = Program> {
     let depth = prop_oneof![Just(1), Just(2), Just(3), Just(8), Just(32), Just(100)];
     let steps = prop::collection::vec(steps(), 1..150);
-    (depth, any::<bool>(), any::<bool>(), any::<u64>(), steps).prop_map(
-        |(depth, fixed_buffers, registered_file, disk_seed, steps)| Program {
+    (depth, any::<bool>(), any::<bool>(), any::<u64>(), choices(), steps).prop_map(
+        |(depth, fixed_buffers, registered_file, disk_seed, choice, steps)| Program {
             depth,
             fixed_buffers,
             registered_file,
             disk_seed,
+            choice,
             steps,
         },
     )
@@ -232,6 +279,7 @@ fn run_program(
     let start = pattern(FILE_LEN_BYTES / 2);
     let path = subject.file("data", &start);
     let config = subject.config().depth(program.depth).fixed_buffers(program.fixed_buffers);
+    let config = config.lanes(program.choice.lanes());
     // Fewer buffers than requests may be in flight, so that the pool runs dry as well.
     let count = program.depth + 1;
     let mut engine = config.buffers(count, TRANSFER_LEN_BYTES_MAX).start().expect("it starts");

@@ -9,6 +9,7 @@ use super::shared::{Bell, Shared};
 use crate::backend::{Backend, Clock, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::clock::nanoseconds;
 use crate::error::{Error, ErrorKind};
+use crate::lanes::Lane;
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -184,14 +185,14 @@ impl SimBackend {
 }
 
 fn canceled_before_it_began(request: &Request) -> Completion {
-    Completion { id: request.id, result: -libc::ECANCELED }
+    Completion { id: request.id, result: -libc::ECANCELED, lane: Lane::Ring }
 }
 
 fn complete(request: &Request, answer: Answer) -> Completion {
     // SAFETY: the contract of `stage`: the memory and the descriptor are the backend's until the
     // completion, which the engine sees only after this.
     let result = unsafe { give_back(request, answer) };
-    Completion { id: request.id, result }
+    Completion { id: request.id, result, lane: Lane::Ring }
 }
 
 // SAFETY: a request's memory is touched in `enter` only, when it begins and before its completion

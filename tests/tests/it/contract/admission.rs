@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use iomill_engine::{Buffer, Engine, ErrorKind, Nop, Read, Sync, Truncate};
 
-use super::subject::{Count, Subject, complete, open, pattern, read};
+use super::subject::{Count, Subject, complete, open, pattern, read, try_open};
 
 fn fill(engine: &mut Engine, requests: u32, count: &Count) {
     for _ in 0..requests {
@@ -156,5 +156,5 @@ pub(super) fn bytes_are_bounded_and_refused_requests_come_back(subject: &Subject
 }
 
 fn file_for_writing_only(path: &std::path::Path) -> iomill_engine::File {
-    iomill_engine::File::options().write(true).open(path).unwrap()
+    try_open(path, &iomill_engine::File::options().write(true)).unwrap()
 }

@@ -10,7 +10,9 @@ use iomill_engine::{
     Error, ErrorKind, File, Nop, Open, ReadWhole, Rename, Sync, Wait,
 };
 
-use super::subject::{Count, Subject, complete, open, open_for_writing, pattern, read, write};
+use super::subject::{
+    Count, Subject, complete, contents, open, open_for_writing, pattern, read, try_open, write,
+};
 
 const METHODS: [DurableMethod; 3] =
     [DurableMethod::Dsync, DurableMethod::LinkedSync, DurableMethod::LaterSync];
@@ -64,7 +66,7 @@ pub(super) fn steps_of_a_chain_run_in_order_beside_many_others(subject: &Subject
     }
     engine.drain().unwrap();
     assert_eq!(u64::from(count.get()), chains);
-    assert!(fs::read(&path).unwrap().iter().all(|byte| *byte == 2));
+    assert!(contents(&path).iter().all(|byte| *byte == 2));
 }
 
 pub(super) fn chain_ends_at_the_step_that_fails(subject: &Subject) {
@@ -81,14 +83,14 @@ pub(super) fn chain_ends_at_the_step_that_fails(subject: &Subject) {
     let error = complete(&mut engine, chain).result.unwrap_err();
     assert_eq!((error.kind(), error.failed_step()), (ErrorKind::NotFound, Some(1)));
     assert_eq!(error.path(), Some(subject.path("missing").as_path()));
-    assert_eq!(fs::read(&path).unwrap(), b"before");
+    assert_eq!(contents(&path), b"before");
 
     let reading = open(&path);
     let first = write(&engine, &reading, 0, b"no");
     let chain = Chain::new((first, write(&engine, &file, 0, b"behind")));
     let error = complete(&mut engine, chain).result.unwrap_err();
     assert_eq!((error.kind(), error.failed_step()), (ErrorKind::NotOpenForThis, Some(0)));
-    assert_eq!(fs::read(&path).unwrap(), b"before");
+    assert_eq!(contents(&path), b"before");
 }
 
 pub(super) fn chain_whose_last_step_is_refused_at_once_has_done_the_others(subject: &Subject) {
@@ -101,7 +103,7 @@ pub(super) fn chain_whose_last_step_is_refused_at_once_has_done_the_others(subje
     let chain = Chain::new((write(&engine, &file, 0, b"before"), step));
     let error = complete(&mut engine, chain).result.unwrap_err();
     assert_eq!((error.errno(), error.failed_step()), (Some(libc_enametoolong()), Some(1)));
-    assert_eq!(fs::read(&path).unwrap(), b"before");
+    assert_eq!(contents(&path), b"before");
 }
 
 /// The errno of a name that is too long, as the host says it.
@@ -162,7 +164,7 @@ pub(super) fn copy_gives_the_same_bytes_and_stops_at_the_end(subject: &Subject) 
             break;
         }
     }
-    assert_eq!(fs::read(&path).unwrap(), content);
+    assert_eq!(contents(&path), content);
     assert_eq!(complete(&mut engine, copy).result.unwrap(), 0, "behind the end");
 }
 
@@ -185,7 +187,9 @@ pub(super) fn file_is_read_whole_by_its_path(subject: &Subject) {
     assert_eq!((error.kind(), error.failed_step()), (ErrorKind::NotFound, Some(0)));
     let op = ReadWhole::new(subject.path("."), done.op.buffer).unwrap();
     let error = complete(&mut engine, op).result.unwrap_err();
-    assert_eq!((error.kind(), error.failed_step()), (ErrorKind::IsDirectory, Some(1)));
+    // Opened or not: Linux finds out at the first read, the simulated disk when it is opened.
+    assert_eq!(error.kind(), ErrorKind::IsDirectory);
+    assert!(matches!(error.failed_step(), Some(0 | 1)), "{error}");
 }
 
 pub(super) fn durable_write_is_whole_by_each_method(subject: &Subject) {
@@ -194,7 +198,7 @@ pub(super) fn durable_write_is_whole_by_each_method(subject: &Subject) {
     let mut options = File::options().read(true).write(true);
     for direct in [false, true] {
         options = options.direct(direct);
-        let file = match options.open(&path) {
+        let file = match try_open(&path, &options) {
             Ok(file) => file,
             Err(error) => {
                 println!("skipped the direct half: {error}");
@@ -209,10 +213,10 @@ pub(super) fn durable_write_is_whole_by_each_method(subject: &Subject) {
             let op = DurableWrite { file: file.clone(), offset: 0, buffer };
             let done = complete(&mut engine, op);
             assert_eq!(done.result.unwrap(), 4096, "{method}");
-            let len = fs::read(&path).unwrap().len();
+            let len = contents(&path).len();
             let op = DurableAppend { file: file.clone(), buffer: done.op.buffer };
             assert_eq!(complete(&mut engine, op).result.unwrap(), 4096, "{method}");
-            let content = fs::read(&path).unwrap();
+            let content = contents(&path);
             assert_eq!(content[..4096], [fill; 4096]);
             assert_eq!(content[len..], [fill; 4096]);
             assert_eq!(file.durable_method(), method, "nothing was refused");

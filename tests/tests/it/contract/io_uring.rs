@@ -7,7 +7,7 @@ use super::{admission, buffers, callbacks, chains, direct, endings, failures, me
 
 fn run(case: fn(&Subject)) {
     if let Some(subject) = Subject::io_uring() {
-        case(&subject);
+        subject.run(case);
     }
 }
 

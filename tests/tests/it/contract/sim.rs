@@ -3,7 +3,7 @@
 //! It never holds a case of its own: `threads` lists the same ones, and a test there compares them.
 
 use super::subject::Subject;
-use super::{admission, buffers, callbacks, direct, endings, failures, metrics, transfers};
+use super::{admission, buffers, callbacks, chains, direct, endings, failures, metrics, transfers};
 
 fn run(case: fn(&Subject)) {
     case(&Subject::sim());
@@ -140,6 +140,56 @@ fn waiting_for_more_than_is_in_flight_ends() {
 }
 
 #[test]
+fn chain_of_write_sync_and_read_gives_what_was_written() {
+    run(chains::chain_of_write_sync_and_read_gives_what_was_written);
+}
+
+#[test]
+fn steps_of_a_chain_run_in_order_beside_many_others() {
+    run(chains::steps_of_a_chain_run_in_order_beside_many_others);
+}
+
+#[test]
+fn chain_ends_at_the_step_that_fails() {
+    run(chains::chain_ends_at_the_step_that_fails);
+}
+
+#[test]
+fn chain_whose_last_step_is_refused_at_once_has_done_the_others() {
+    run(chains::chain_whose_last_step_is_refused_at_once_has_done_the_others);
+}
+
+#[test]
+fn chain_longer_than_the_window_is_carried_out() {
+    run(chains::chain_longer_than_the_window_is_carried_out);
+}
+
+#[test]
+fn chain_without_room_for_all_steps_is_handed_back() {
+    run(chains::chain_without_room_for_all_steps_is_handed_back);
+}
+
+#[test]
+fn copy_gives_the_same_bytes_and_stops_at_the_end() {
+    run(chains::copy_gives_the_same_bytes_and_stops_at_the_end);
+}
+
+#[test]
+fn file_is_read_whole_by_its_path() {
+    run(chains::file_is_read_whole_by_its_path);
+}
+
+#[test]
+fn durable_write_is_whole_by_each_method() {
+    run(chains::durable_write_is_whole_by_each_method);
+}
+
+#[test]
+fn cancelled_and_overdue_chains_call_back_once_and_tell_their_step() {
+    run(chains::cancelled_and_overdue_chains_call_back_once_and_tell_their_step);
+}
+
+#[test]
 fn exhausted_pool_says_none_until_a_buffer_returns() {
     run(buffers::exhausted_pool_says_none_until_a_buffer_returns);
 }
@@ -167,6 +217,36 @@ fn buffer_outlives_its_engine() {
 #[test]
 fn buffer_may_be_dropped_on_another_thread() {
     run(buffers::buffer_may_be_dropped_on_another_thread);
+}
+
+#[test]
+fn length_gets_the_smallest_class_and_exhaustion_is_told_from_never() {
+    run(buffers::length_gets_the_smallest_class_and_exhaustion_is_told_from_never);
+}
+
+#[test]
+fn default_pool_has_three_sizes() {
+    run(buffers::default_pool_has_three_sizes);
+}
+
+#[test]
+fn zeroed_pool_shows_nothing_of_an_earlier_file() {
+    run(buffers::zeroed_pool_shows_nothing_of_an_earlier_file);
+}
+
+#[test]
+fn callers_vector_comes_back_as_the_same_vector() {
+    run(buffers::callers_vector_comes_back_as_the_same_vector);
+}
+
+#[test]
+fn bytes_are_bounded_and_refused_requests_come_back() {
+    run(admission::bytes_are_bounded_and_refused_requests_come_back);
+}
+
+#[test]
+fn atomic_write_is_whole_or_refused_by_the_limit() {
+    run(direct::atomic_write_is_whole_or_refused_by_the_limit);
 }
 
 #[test]

@@ -9,16 +9,17 @@ use std::rc::Rc;
 
 use iomill_engine::backend::sim::{SimDisk, SimOptions};
 use iomill_engine::{
-    BackendChoice, Buffer, Completion, Config, Engine, Error, File, OpenOptions, Operation, Read,
-    Write,
+    BackendChoice, Buffer, Completion, Config, Engine, Error, File, Lanes, OpenOptions, Operation,
+    Read, Write,
 };
 
 use super::world::{self, World};
 
-/// A backend and a folder of its own, removed at the end.
+/// A backend, with or without lanes beside it, and a folder of its own, removed at the end.
 pub(crate) struct Subject {
     /// What every configuration starts from.
     config: Config,
+    lanes: Lanes,
     world: World,
 }
 
@@ -47,16 +48,28 @@ impl Subject {
     /// As `sim`, on a disk of this kind.
     pub(crate) fn sim_with(options: SimOptions) -> Subject {
         let (world, disk) = World::simulated(options);
-        Subject { config: Config::new().simulated(&disk), world }
+        Subject { config: Config::new().simulated(&disk), lanes: Lanes::Auto, world }
     }
 
     fn new(backend: BackendChoice) -> Subject {
-        Subject { config: Config::new().backend(backend), world: World::real() }
+        let config = Config::new().backend(backend);
+        Subject { config, lanes: Lanes::Auto, world: World::real() }
+    }
+
+    /// The same backend with these lanes, in another folder of the disk.
+    pub(crate) fn with_lanes(&self, lanes: Lanes) -> Subject {
+        Subject { config: self.config.clone(), lanes, world: World::real() }
+    }
+
+    /// Runs a case with lanes and without.
+    pub(crate) fn run(&self, case: fn(&Subject)) {
+        case(self);
+        case(&self.with_lanes(Lanes::Off));
     }
 
     /// A configuration of this backend, the rest as it comes.
     pub(crate) fn config(&self) -> Config {
-        self.config.clone()
+        self.config.clone().lanes(self.lanes.clone())
     }
 
     /// An engine of this backend, the rest as it comes.

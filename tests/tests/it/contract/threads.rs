@@ -6,7 +6,7 @@ use super::subject::Subject;
 use super::{admission, buffers, callbacks, chains, direct, endings, failures, metrics, transfers};
 
 fn run(case: fn(&Subject)) {
-    case(&Subject::threads());
+    Subject::threads().run(case);
 }
 
 #[test]
