@@ -216,7 +216,7 @@ impl Window {
         let done = interval.renew(now, counts);
         let count: u64 = done.iter().map(|(_, count)| count).sum();
         let bytes: u64 = done.iter().map(|(bytes, _)| bytes).sum();
-        let sum_ns: f64 = [&metrics.read, &metrics.write, &metrics.other]
+        let sum_ns: f64 = [&metrics.read, &metrics.write, &metrics.space]
             .iter()
             .map(|op| op.latency_ns.mean() * op.latency_ns.len() as f64)
             .sum();
@@ -234,7 +234,7 @@ impl Window {
     /// When one did.
     pub(crate) fn check_latency(&self, limit: Duration, metrics: &Metrics) -> Result<(), Failure> {
         let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        let kinds = [&metrics.read, &metrics.write, &metrics.other];
+        let kinds = [&metrics.read, &metrics.write, &metrics.space];
         let longest = kinds.iter().map(|op| op.latency_ns.max()).max().unwrap_or(0);
         if longest <= limit_ns {
             return Ok(());
@@ -276,7 +276,7 @@ impl Window {
             bw_kib: self.bw_kib[index],
             iops: self.iops[index],
         };
-        let mut trim = of(&metrics.other, 2, self.work, since_intended(2));
+        let mut trim = of(&metrics.space, 2, self.work, since_intended(2));
         trim.bytes = counts.trim_bytes;
         let unsampled = Direction {
             bw_kib: Samples::default(),
@@ -285,7 +285,7 @@ impl Window {
         };
         let problems = lanes.take_problems();
         let checked_count = lanes.checked_count();
-        let retries = [&metrics.read, &metrics.write, &metrics.sync, &metrics.other];
+        let retries = [&metrics.read, &metrics.write, &metrics.sync, &metrics.space];
         JobStats {
             read: of(&metrics.read, 0, read_runtime, since_intended(0)),
             write: of(&metrics.write, 1, self.work, since_intended(1)),

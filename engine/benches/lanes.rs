@@ -163,7 +163,7 @@ fn print_row(case: &Case, depth: u32, auto: &Engine, mut ratios: [Vec<f64>; 4]) 
 /// Percentages of the completions by lane.
 fn carried(engine: &Engine) -> String {
     let metrics = engine.metrics();
-    let kinds = [&metrics.read, &metrics.write, &metrics.sync, &metrics.other];
+    let kinds = metrics.kinds().map(|(_, kind)| kind);
     let sum = |pick: fn(&iomill_engine::LaneCounts) -> u64| {
         kinds.iter().map(|kind| pick(&kind.lanes)).sum::<u64>()
     };

@@ -183,6 +183,18 @@ pub(crate) struct Order {
     parcel: Parcel,
     steps: u32,
     describe: Describe,
+    pub(crate) tag: Tag,
+}
+
+/// What the queue knows of an order. Times are the engine's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tag {
+    /// Its number in the queue, by which it can be cancelled.
+    pub(crate) ticket: u64,
+    /// When it is given up; `u64::MAX` for never.
+    pub(crate) deadline_ns: u64,
+    /// When it was accepted; 0 if the engine was idle then.
+    pub(crate) accepted_ns: u64,
 }
 
 // SAFETY: `push` alone makes an order, of an operation and a callback that are both `Send`.
@@ -197,17 +209,25 @@ pub(crate) type Orders = ArrayQueue<Option<Order>>;
 /// The storage must hold a pair of the types that the function was made for.
 type Describe = unsafe fn(*mut [u64; STORAGE_WORDS], u32, Surroundings<'_>) -> Result<Step, Error>;
 
+impl Tag {
+    /// Whether it has a deadline.
+    #[inline]
+    pub(crate) fn is_timed(self) -> bool {
+        self.deadline_ns < u64::MAX
+    }
+}
+
 impl Order {
     /// Packs a request and pushes it; a full queue gives both parts back.
     #[inline]
-    pub(crate) fn push<O, F>(orders: &Orders, op: O, on_complete: F) -> Result<(), (O, F)>
+    pub(crate) fn push<O, F>(orders: &Orders, tag: Tag, op: O, on_complete: F) -> Result<(), (O, F)>
     where
         O: Operation + Send,
         F: FnOnce(Completion<O>, &mut Context<'_>) + Send + 'static,
     {
         let mut parcel = Parcel::empty();
         parcel.pack(op, on_complete);
-        let order = Self { parcel, steps: O::STEPS, describe: describe::<O, F> };
+        let order = Self { parcel, steps: O::STEPS, describe: describe::<O, F>, tag };
         let Err(order) = orders.push(Some(order)) else { return Ok(()) };
         let Some(Self { mut parcel, .. }) = order else {
             unreachable!("a full queue gives back what it was given");

@@ -10,11 +10,12 @@
 //! Nothing of a chain is handed over while anything of it is with the backend.
 
 use crate::backend::{RUN_LEN_MAX, Request, RequestFile, RequestKind};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Ran};
 use crate::inflight::{InFlight, OpId, Slot};
 use crate::metrics::Metrics;
 use crate::op::{After, Step};
-use crate::settle::{Settled, give_up, settle};
+use crate::platform::flags::{RWF_APPEND, RWF_DSYNC};
+use crate::settle::{Settled, give_up, ran_before, settle};
 
 /// The most steps of a chain.
 pub const CHAIN_LEN_MAX: usize = RUN_LEN_MAX;
@@ -112,6 +113,7 @@ impl Chains {
     pub(crate) fn insert(
         &mut self,
         steps: impl Iterator<Item = Step>,
+        accepted_ns: u64,
         inflight: &mut InFlight,
     ) -> OpId {
         let mut chain = Chain {
@@ -133,6 +135,7 @@ impl Chains {
                 unreachable!("there is room for all steps");
             };
             slot.place = Some(Place { chain: number, step });
+            slot.accepted_ns = accepted_ns;
             (chain.ids[chain.len], chain.after[chain.len]) = (id, after);
             chain.len += 1;
         }
@@ -207,7 +210,9 @@ impl Chains {
     pub(crate) fn entered(&mut self, chain: u32, inflight: &mut InFlight) -> usize {
         let chain = &mut self.table[chain as usize];
         for id in &chain.ids[chain.done..chain.done + chain.run] {
-            inflight.slot(*id).with_backend = true;
+            let slot = inflight.slot(*id);
+            slot.with_backend = true;
+            slot.was_with_backend = true;
         }
         chain.out = chain.run;
         chain.run
@@ -238,12 +243,7 @@ impl Chains {
 
     /// Ends a chain of which nothing is with the backend: it was given up.
     pub(crate) fn give_up(&mut self, chain: u32, inflight: &mut InFlight, metrics: &mut Metrics) {
-        let chain = &mut self.table[chain as usize];
-        if let Settled::Finished(Err(error)) =
-            give_up(inflight.slot(chain.ids[chain.done]), metrics)
-        {
-            chain.failure = Some(error);
-        }
+        self.table[chain as usize].give_up(inflight, metrics);
     }
 
     /// Takes a chain that has ended out, with the slots of its steps but the first.
@@ -293,6 +293,9 @@ impl Chain {
         match settle(slot, result, now_ns, metrics) {
             Settled::Again => {}
             Settled::Finished(Ok(answer)) => self.succeed(answer, inflight),
+            Settled::Finished(Err(error)) if self.done > 0 => {
+                self.failure = Some(error.with_ran(Ran::Begun));
+            }
             Settled::Finished(Err(error)) => self.failure = Some(error),
         }
     }
@@ -339,19 +342,26 @@ impl Chain {
         if self.failure.is_some() || self.done == self.len {
             return Next::Over;
         }
-        let slot = inflight.slot(self.ids[self.done]);
-        if slot.given_up.is_some() {
-            if let Settled::Finished(Err(error)) = give_up(slot, metrics) {
-                self.failure = Some(error);
-            }
+        if inflight.slot(self.ids[self.done]).given_up.is_some() {
+            self.give_up(inflight, metrics);
             return Next::Over;
         }
         Next::Stage
     }
+
+    /// Ends it before the step whose turn it is. It has run if a step before has, or a part of
+    /// this one.
+    fn give_up(&mut self, inflight: &mut InFlight, metrics: &mut Metrics) {
+        let slot = inflight.slot(self.ids[self.done]);
+        let ran = if self.done > 0 { Ran::Begun } else { ran_before(slot) };
+        if let Settled::Finished(Err(error)) = give_up(slot, ran, metrics) {
+            self.failure = Some(error);
+        }
+    }
 }
 
 /// `RWF_DSYNC`.
-pub(crate) const DSYNC: u32 = libc::RWF_DSYNC.cast_unsigned();
+pub(crate) const DSYNC: u32 = RWF_DSYNC;
 
 /// Whether what a write has written is durable with it.
 fn is_dsync(request: &Request) -> bool {
@@ -373,9 +383,7 @@ impl After {
 /// it had not been.
 fn is_repeatable(request: &Request) -> bool {
     match request.kind {
-        RequestKind::Write | RequestKind::WriteVectored => {
-            request.flags & libc::RWF_APPEND.cast_unsigned() == 0
-        }
+        RequestKind::Write | RequestKind::WriteVectored => request.flags & RWF_APPEND == 0,
         RequestKind::Read
         | RequestKind::ReadVectored
         | RequestKind::Sync

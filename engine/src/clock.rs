@@ -1,5 +1,6 @@
 //! The one place that reads the time. Called by `engine` twice per tick (batch submitted, batch
-//! reaped), never per request. The backend chooses the clock: a simulated one brings its own.
+//! reaped), and once for the requests that come between two ticks; never per request. The backend
+//! chooses the clock: a simulated one brings its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

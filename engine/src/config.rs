@@ -4,6 +4,7 @@
 #[cfg(feature = "sim")]
 use crate::backend::sim::SimDisk;
 use crate::buffer_class::{BufferClass, in_range, refuse};
+use crate::choices::{Required, TaskWork};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::lanes::Lanes;
@@ -13,7 +14,8 @@ use std::time::Duration;
 /// Which backend carries the requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum BackendChoice {
-    /// io_uring, and the thread pool if io_uring cannot be set up for any reason.
+    /// io_uring, and the thread pool if io_uring cannot be set up for any reason but a wrong
+    /// setting.
     #[default]
     Auto,
     /// io_uring or an error.
@@ -28,7 +30,8 @@ pub enum BackendChoice {
 /// Kernel: Linux 5.11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SqPoll {
-    /// How long it looks for work before it sleeps. Units: whole milliseconds count.
+    /// How long it looks for work before it sleeps, at most an hour. Units: whole milliseconds
+    /// count; 0 is the kernel's default of a second.
     pub idle: Duration,
     /// The CPU to bind it to.
     pub cpu: Option<u32>,
@@ -44,6 +47,12 @@ pub const THREADS_MAX: u32 = 1024;
 pub const QUEUE_MAX: u32 = 65_536;
 /// The last CPU that can be named.
 const PIN_MAX: u32 = 1023;
+/// The longest time of busy polling.
+const BUSY_POLL_MAX: Duration = Duration::from_secs(1);
+/// Most entries of a ring's submission queue.
+pub const RING_ENTRIES_MAX: u32 = 32_768;
+/// The longest idle time of a kernel thread that takes submissions.
+const SQPOLL_IDLE_MAX: Duration = Duration::from_secs(3600);
 /// Most slots for registered files.
 pub const FIXED_FILES_MAX: u32 = 32_768;
 
@@ -61,13 +70,23 @@ pub const FIXED_FILES_MAX: u32 = 32_768;
 /// | `zero_buffers` | false | |
 /// | `fixed_buffers` | true | |
 /// | `fixed_files` | 16 | 0 to 32,768 |
-/// | `sqpoll` | none | |
-/// | `link` | yes | |
+/// | `ring_entries` | four times the depth, as a power of two | 1 to 32,768 |
+/// | `task_work` | `Defer` | |
+/// | `sqpoll` | none | up to an hour |
+/// | `iopoll` | false | |
+/// | `link` | true | |
 /// | `lanes` | `Auto` | |
 /// | `inline_calls` | true | |
 /// | `probe_lanes` | none | a directory |
-/// | `queue` ([`spawn`](Config::spawn) only) | 256 | 1 to 65,536 |
-/// | `pin` ([`spawn`](Config::spawn) only) | none | 0 to 1,023 |
+/// | `require` | nothing | |
+/// | `queue` (with handles) | 256 | 1 to 65,536 |
+/// | `pin` (with handles) | none | 0 to 1,023 |
+/// | `busy_poll` (with handles) | 0 | 0 to 1 second |
+///
+/// Those with handles count for [`spawn`](Config::spawn) and
+/// [`on_this_thread`](Config::on_this_thread) only; those of a ring for io_uring only. Each can be
+/// set from outside of the program: see [`with_environment`](Config::with_environment). Displayed,
+/// a configuration is one line per setting with the value that counts.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) backend: BackendChoice,
@@ -80,13 +99,18 @@ pub struct Config {
     pub(crate) zero_buffers: bool,
     pub(crate) fixed_buffers: bool,
     pub(crate) fixed_files: u32,
+    pub(crate) ring_entries: Option<u32>,
+    pub(crate) task_work: TaskWork,
     pub(crate) sqpoll: Option<SqPoll>,
+    pub(crate) iopoll: bool,
     pub(crate) link: bool,
     pub(crate) lanes: Lanes,
     pub(crate) inline_calls: bool,
     pub(crate) probe_lanes: Option<PathBuf>,
+    pub(crate) require: Required,
     pub(crate) queue: u32,
     pub(crate) pin: Option<u32>,
+    pub(crate) busy_poll: Duration,
     /// Instead of any backend.
     #[cfg(feature = "sim")]
     pub(crate) simulated: Option<SimDisk>,
@@ -105,13 +129,18 @@ impl Default for Config {
             zero_buffers: false,
             fixed_buffers: true,
             fixed_files: 16,
+            ring_entries: None,
+            task_work: TaskWork::Defer,
             sqpoll: None,
+            iopoll: false,
             link: true,
             lanes: Lanes::Auto,
             inline_calls: true,
             probe_lanes: None,
+            require: Required::empty(),
             queue: 256,
             pin: None,
+            busy_poll: Duration::ZERO,
             #[cfg(feature = "sim")]
             simulated: None,
         }
@@ -211,6 +240,22 @@ impl Config {
         self
     }
 
+    /// Entries of the ring's submission queue, rounded up to a power of two: how many requests one
+    /// system call can hand over. With fewer than a batch has, it takes several calls; with fewer
+    /// than 16 chains are not linked.
+    #[must_use]
+    pub fn ring_entries(mut self, entries: u32) -> Self {
+        self.ring_entries = Some(entries);
+        self
+    }
+
+    /// When the kernel does its part of finishing a request.
+    #[must_use]
+    pub fn task_work(mut self, task_work: TaskWork) -> Self {
+        self.task_work = task_work;
+        self
+    }
+
     /// Whether steps of a chain may be handed to the backend together, linked. Without it each step
     /// waits for the completion of the one before: slower, with the same outcome.
     #[must_use]
@@ -219,10 +264,28 @@ impl Config {
         self
     }
 
-    /// Whether a kernel thread takes submissions.
+    /// Whether a kernel thread takes submissions. It excludes `task_work`.
     #[must_use]
     pub fn sqpoll(mut self, sqpoll: Option<SqPoll>) -> Self {
         self.sqpoll = sqpoll;
+        self
+    }
+
+    /// Whether the device is polled for completions instead of waiting for its interrupt: quicker
+    /// by some microseconds, at the price of a whole CPU while requests are in flight. Only direct
+    /// transfers can be polled, and only on devices with queues for it; elsewhere they fail with
+    /// `Unsupported`. All other operations are made as plain system calls on the engine's thread,
+    /// which they block, and there are no registered files. What has begun cannot be cancelled.
+    #[must_use]
+    pub fn iopoll(mut self, iopoll: bool) -> Self {
+        self.iopoll = iopoll;
+        self
+    }
+
+    /// What the engine must not do without.
+    #[must_use]
+    pub fn require(mut self, required: Required) -> Self {
+        self.require = required;
         self
     }
 
@@ -268,6 +331,15 @@ impl Config {
         self
     }
 
+    /// How long an engine that others feed looks for work before it sleeps. It costs a whole CPU
+    /// for so long after each request, and spares those that come meanwhile the wake-up of a
+    /// sleeping thread. With 0 it sleeps at once.
+    #[must_use]
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.busy_poll = time;
+        self
+    }
+
     /// Runs on a simulated disk, whatever [`backend`](Self::backend) says: code that starts its own
     /// engine from a `Config` is tested as it is. The feature `sim` has this.
     #[cfg(feature = "sim")]
@@ -293,6 +365,12 @@ impl Config {
         self.threads.unwrap_or(self.depth.min(64))
     }
 
+    /// A request in flight and its cancel can complete before anybody looks, and with SQPOLL those
+    /// of their predecessors lie beside them: so room for four times the depth.
+    pub(crate) fn ring_entries_or_default(&self) -> u32 {
+        self.ring_entries.unwrap_or(4 * self.depth).next_power_of_two()
+    }
+
     pub(crate) fn classes_or_default(&self) -> Vec<BufferClass> {
         self.classes.clone().unwrap_or_else(|| BufferClass::defaults(self.capacity_or_default()))
     }
@@ -310,8 +388,35 @@ impl Config {
         }
         in_range("queue", self.queue, 1, QUEUE_MAX)?;
         in_range("CPU to pin to", self.pin.unwrap_or(0), 0, PIN_MAX)?;
-        in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)
+        in_range("number of fixed files", self.fixed_files, 0, FIXED_FILES_MAX)?;
+        in_range("number of ring entries", self.ring_entries.unwrap_or(1), 1, RING_ENTRIES_MAX)?;
+        not_longer("time of busy polling", self.busy_poll, BUSY_POLL_MAX)?;
+        let idle = self.sqpoll.map_or(Duration::ZERO, |sqpoll| sqpoll.idle);
+        not_longer("idle time of SQPOLL", idle, SQPOLL_IDLE_MAX)?;
+        let has_buffers = self.classes_or_default().iter().any(|class| class.count > 0);
+        if self.iopoll && !self.inline_calls {
+            let why = "polled devices (iopoll) need calls on the engine's own thread for all but \
+                       direct transfers, and those are forbidden: choose one of both";
+            return Err(refuse(why.to_owned()));
+        }
+        let lacking = |required, is_there: bool| self.require.contains(required) && !is_there;
+        if lacking(Required::FIXED_BUFFERS, self.fixed_buffers && has_buffers) {
+            let why = "fixed buffers are required, and none are asked for: choose some";
+            return Err(refuse(why.to_owned()));
+        }
+        if lacking(Required::FIXED_FILES, self.fixed_files > 0) {
+            let why = "fixed files are required, and none are asked for: choose some";
+            return Err(refuse(why.to_owned()));
+        }
+        Ok(())
     }
+}
+
+fn not_longer(setting: &str, value: Duration, max: Duration) -> Result<(), Error> {
+    if value <= max {
+        return Ok(());
+    }
+    Err(refuse(format!("the {setting} is {value:?}: choose 0 to {} s", max.as_secs())))
 }
 
 #[cfg(test)]
@@ -321,6 +426,9 @@ mod tests {
 
     #[test]
     fn each_value_out_of_range_is_named_with_its_range() {
+        let seconds = Duration::from_secs;
+        let sqpoll = |idle| Config::new().sqpoll(Some(SqPoll { idle, cpu: None }));
+        let required = Config::new().require(Required::all());
         for (config, message) in [
             (Config::new().depth(0), "the depth is 0: choose 1 to 4096"),
             (Config::new().depth(5000), "the depth is 5000: choose 1 to 4096"),
@@ -332,10 +440,19 @@ mod tests {
             (Config::new().fixed_files(40_000), "fixed files is 40000: choose 0 to 32768"),
             (Config::new().queue(0), "the queue is 0: choose 1 to 65536"),
             (Config::new().pin(1024), "the CPU to pin to is 1024: choose 0 to 1023"),
+            (Config::new().ring_entries(0), "of ring entries is 0: choose 1 to 32768"),
+            (Config::new().busy_poll(seconds(2)), "of busy polling is 2s: choose 0 to 1 s"),
+            (sqpoll(seconds(3601)), "idle time of SQPOLL is 3601s: choose 0 to 3600 s"),
+            (Config::new().iopoll(true).inline_calls(false), "those are forbidden: choose one"),
+            (required.clone().fixed_buffers(false), "fixed buffers are required, and none are"),
+            (required.clone().buffers(0, 1), "fixed buffers are required, and none are"),
+            (required.clone().fixed_files(0), "fixed files are required, and none are asked"),
         ] {
             let error = config.start().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidConfig);
-            assert!(error.to_string().ends_with(message), "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with("configure the engine: "), "{text}");
+            assert!(text.contains(message) && text.contains(": choose "), "{text}");
         }
     }
 

@@ -6,6 +6,7 @@ use crate::backend::{Backend, Completion as RawCompletion, Request, Wait};
 use crate::buffer::Buffer;
 use crate::callback::Completion;
 use crate::chain::Chains;
+use crate::choices::Required;
 use crate::config::Config;
 use crate::error::Error;
 use crate::file::{File, Slot};
@@ -14,6 +15,7 @@ use crate::intake::{Context, Intake, Refused};
 use crate::lanes::LaneTable;
 use crate::metrics::Metrics;
 use crate::op::Operation;
+use crate::polling;
 use crate::pool;
 use crate::report::Report;
 use crate::schedule::{Batch, Deadlines, Window};
@@ -48,6 +50,7 @@ pub struct Engine {
     pub(crate) window: Window,
     pub(crate) batch_rule: Batch,
     pub(crate) report: Report,
+    required: Required,
     /// The batch under construction: empty outside of `stage`.
     pub(crate) batch: Vec<Request>,
     /// What the last `enter` brought: empty outside of `tick`, and of a sleep of `handle`.
@@ -56,6 +59,8 @@ pub struct Engine {
     pub(crate) files: Vec<File>,
     /// The backend's count of system calls at the last reset of the metrics.
     pub(crate) enters_before: u64,
+    /// The same of overflows.
+    pub(crate) overflows_before: u64,
     /// Dropped by `shutdown` only, when nothing is in flight.
     pub(crate) backend: ManuallyDrop<Box<dyn Backend>>,
 }
@@ -88,7 +93,10 @@ impl Engine {
         if config.fixed_files > 0 {
             match backend.register_slots(config.fixed_files) {
                 Ok(()) => report.fixed_files = config.fixed_files,
-                Err(error) => report.note("registered files", error.to_string()),
+                Err(error) => {
+                    let required = config.require.contains(Required::FIXED_FILES);
+                    report.note_unless(required, "registered files", error.to_string())?;
+                }
             }
         }
         let capacity = config.capacity_or_default();
@@ -107,17 +115,20 @@ impl Engine {
                 cancels: VecDeque::with_capacity(capacity as usize),
                 deadlines: Deadlines::new(capacity),
                 clock: backend.clock(),
+                looked_ns: 0,
                 has_real_files: backend.has_real_files(),
                 metrics: Metrics::new(),
                 closing: false,
             },
             window: Window::fixed(config.depth),
             batch_rule: Batch::new(config.depth),
+            required: config.require,
             report,
             batch: Vec::with_capacity(config.depth as usize),
             completions: Vec::with_capacity(config.depth as usize),
             files: Vec::new(),
             enters_before,
+            overflows_before: 0,
             backend: ManuallyDrop::new(backend),
         })
     }
@@ -235,12 +246,18 @@ impl Engine {
     /// or one whose slots are used up, gives the same file back, which works as well.
     ///
     /// # Errors
-    /// When the kernel refuses the file.
+    /// When the kernel refuses the file; and for want of a slot, if those are
+    /// [required](crate::Required).
     pub fn register_file(&mut self, file: &File) -> Result<File, Error> {
+        let name = file.path().display();
+        if let Some(why) = polling::refusal(file).filter(|_| self.report.iopoll) {
+            self.report.note(format!("IOPOLL on {name}"), why);
+        }
         let index = u32::try_from(self.files.len()).unwrap_or(u32::MAX);
         if index >= self.report.fixed_files {
-            let what = format!("a registered slot for {}", file.path().display());
-            self.report.note(what, format!("all {} slots are in use", self.report.fixed_files));
+            let why = format!("all {} slots are in use", self.report.fixed_files);
+            let required = self.required.contains(Required::FIXED_FILES);
+            self.report.note_unless(required, format!("a registered slot for {name}"), why)?;
             return Ok(file.clone());
         }
         use std::os::fd::AsFd;
@@ -263,7 +280,7 @@ impl Engine {
         self.backend.lanes()
     }
 
-    /// What it has done since its start or the last reset.
+    /// What it has done since its start or the last reset. Costs nothing; a clone is a snapshot.
     pub fn metrics(&self) -> &Metrics {
         &self.intake.metrics
     }
@@ -272,5 +289,6 @@ impl Engine {
     pub fn reset_metrics(&mut self) {
         self.intake.metrics = Metrics::new();
         self.enters_before = self.backend.enters();
+        self.overflows_before = self.backend.overflows();
     }
 }

@@ -1,7 +1,9 @@
-//! The engine's error, and the one place where an operation's errno gets its meaning. Made by every
-//! part of the crate; costs no allocation for the two answers that are part of normal work (`Full`
-//! and `Closing`).
+//! The engine's error. Made by every part of the crate; what an errno means is in `errno`. Costs no
+//! allocation for the two answers that are part of normal work (`Full` and `Closing`).
 
+use crate::errno::explain;
+use crate::platform;
+use crate::polling;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +52,19 @@ pub enum ErrorKind {
     Other,
 }
 
+/// Whether a request that ended with an error had run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ran {
+    /// It had not: neither the file nor the buffer was touched. It can be submitted again as if it
+    /// had never been.
+    No,
+    /// It had begun, and was stopped or failed on the way: of a transfer,
+    /// [`Error::transferred_bytes`] are done, and nothing is known of the rest.
+    Begun,
+    /// It is not known: the engine ended, or the backend failed, while the kernel still had it.
+    Unknown,
+}
+
 /// An error: what was done, to which file, at which offset, which errno, and what to do.
 ///
 /// Its `Display` is one line.
@@ -67,6 +82,7 @@ struct Detail {
     transferred_bytes: u32,
     /// Which step of how many.
     step: Option<(usize, usize)>,
+    ran: Ran,
     explanation: Cow<'static, str>,
 }
 
@@ -95,6 +111,11 @@ impl Error {
     /// run, or that the kernel does not tell.
     pub fn transferred_bytes(&self) -> u32 {
         self.detail.as_ref().map_or(0, |detail| detail.transferred_bytes)
+    }
+
+    /// Whether the request had run before it failed, was cancelled or met its deadline.
+    pub fn ran(&self) -> Ran {
+        self.detail.as_ref().map_or(Ran::No, |detail| detail.ran)
     }
 
     /// Of a chain, the step that failed, the first one being 0. The steps before it have succeeded,
@@ -130,6 +151,12 @@ impl Error {
         errno: Option<i32>,
         explanation: Cow<'static, str>,
     ) -> Self {
+        // Whoever refuses has not asked the kernel; an errno is the kernel's answer.
+        let ran = match (kind, errno) {
+            (ErrorKind::Backend, _) => Ran::Unknown,
+            (_, None | Some(libc::ECANCELED)) => Ran::No,
+            (_, Some(_)) => Ran::Begun,
+        };
         let detail = Detail {
             operation,
             path: None,
@@ -137,18 +164,15 @@ impl Error {
             errno,
             transferred_bytes: 0,
             step: None,
+            ran,
             explanation,
         };
         Self { kind, detail: Some(Box::new(detail)) }
     }
 
     /// The backend's own failure.
-    pub(crate) fn backend(operation: &'static str, error: &iomill_ring::Error) -> Self {
-        let mut result = Self::refused(ErrorKind::Backend, operation, error.to_string());
-        if let Some(detail) = &mut result.detail {
-            detail.errno = error.errno();
-        }
-        result
+    pub(crate) fn backend(operation: &'static str, why: String, errno: Option<i32>) -> Self {
+        Self::detailed(ErrorKind::Backend, operation, errno, why.into())
     }
 
     /// The same error with its file.
@@ -175,10 +199,27 @@ impl Error {
         self
     }
 
+    /// The same error on a ring that polls for completions: there EOPNOTSUPP has another meaning.
+    #[cold]
+    pub(crate) fn about_polling(self) -> Self {
+        match self.errno() {
+            Some(libc::EOPNOTSUPP) => self.with_advice(ErrorKind::Unsupported, polling::ADVICE),
+            _ => self,
+        }
+    }
+
     /// The same error with the step of a chain that it is about.
     pub(crate) fn with_step(mut self, step: usize, of: usize) -> Self {
         if let Some(detail) = &mut self.detail {
             detail.step = Some((step, of));
+        }
+        self
+    }
+
+    /// The same error with what is known of the request's run.
+    pub(crate) fn with_ran(mut self, ran: Ran) -> Self {
+        if let Some(detail) = &mut self.detail {
+            detail.ran = ran;
         }
         self
     }
@@ -197,54 +238,14 @@ impl Error {
     }
 }
 
-/// What the kernel means by an errno of a file operation, and what to do about it.
-fn explain(errno: i32) -> (ErrorKind, &'static str) {
-    match errno {
-        libc::ENOENT => (ErrorKind::NotFound, "check the path, or ask for the file to be created"),
-        libc::EEXIST => (ErrorKind::AlreadyExists, "choose another path or remove the file"),
-        libc::EACCES | libc::EPERM => {
-            (ErrorKind::PermissionDenied, "check the permissions of the file and of its folders")
-        }
-        libc::EROFS => (ErrorKind::PermissionDenied, "the file system is mounted read-only"),
-        libc::EISDIR => (ErrorKind::IsDirectory, "name a file, not a directory"),
-        libc::ENOTDIR => (ErrorKind::NotFound, "a part of the path is not a directory"),
-        libc::EBADF => (
-            ErrorKind::NotOpenForThis,
-            "the file is not open for this: open it for reading or writing as the operation needs",
-        ),
-        libc::ENOSPC => (ErrorKind::NoSpace, "the file system is full: free some space"),
-        libc::EDQUOT => (ErrorKind::NoSpace, "the disk quota is used up: free some space"),
-        libc::EFBIG => {
-            (ErrorKind::NoSpace, "beyond the largest file that the file system or ulimit -f allows")
-        }
-        libc::ENOMEM => {
-            (ErrorKind::OutOfMemory, "free memory, or raise the limit of locked memory (ulimit -l)")
-        }
-        libc::EMFILE | libc::ENFILE => {
-            (ErrorKind::OutOfMemory, "no file descriptor is left: raise the limit (ulimit -n)")
-        }
-        libc::EINVAL => (
-            ErrorKind::Unsupported,
-            "an argument is out of its range, the file does not support this, or a direct transfer \
-             is not aligned to its blocks",
-        ),
-        libc::EOPNOTSUPP => (ErrorKind::Unsupported, "the file or the file system cannot do this"),
-        libc::ESPIPE => (ErrorKind::Unsupported, "a pipe or socket has no offsets"),
-        libc::EIO | libc::EREMOTEIO => {
-            (ErrorKind::Io, "the device failed: look at the kernel's log, and trust no retry")
-        }
-        libc::EAGAIN => {
-            (ErrorKind::Other, "still not ready after many tries: is the file non-blocking?")
-        }
-        _ => (ErrorKind::Other, "the kernel refused it"),
-    }
-}
-
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(detail) = &self.detail else {
             return f.write_str(match self.kind {
-                ErrorKind::Full => "submit: the engine is full: tick, then submit again",
+                ErrorKind::Full => {
+                    "submit: the engine is full: let some requests end (tick, or await a future), \
+                     then submit again"
+                }
                 ErrorKind::Closing => "submit: the engine is shutting down and takes no requests",
                 _ => "the request failed",
             });
@@ -264,7 +265,7 @@ impl std::fmt::Display for Error {
         if let (Some(errno), false) = (detail.errno, self.kind == ErrorKind::Backend) {
             let text = std::io::Error::from_raw_os_error(errno).to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
-            match iomill_ring::errno_name(errno) {
+            match platform::errno_name(errno) {
                 Some(name) => write!(f, "{name} ({text}): ")?,
                 None => write!(f, "errno {errno} ({text}): ")?,
             }

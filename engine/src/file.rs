@@ -6,7 +6,8 @@ use crate::durability::{Durability, DurableMethod, FileDurability};
 use crate::error::{Error, ErrorKind};
 use crate::lanes::FileSystem;
 use crate::metadata::AtomicLimits;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, SeekFrom, StatxFlags};
+use crate::platform;
+use rustix::fs::{CWD, FileType, Mode, OFlags, SeekFrom};
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
@@ -99,8 +100,11 @@ impl File {
             _ => FileSystem::Unknown,
         };
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(describe)?;
-        let direct = flags.contains(OFlags::DIRECT).then(|| direct_properties(fd.as_fd()));
-        let (alignment, atomic) = (direct.map(|it| it.0), direct.and_then(|it| it.1));
+        let is_direct = platform::O_DIRECT
+            .is_some_and(|direct| flags.contains(OFlags::from_bits_retain(direct.cast_unsigned())));
+        let direct = is_direct.then(|| platform::direct_properties(fd.as_fd()));
+        let alignment = direct.map(|(alignment, _)| alignment.unwrap_or(ASSUMED));
+        let atomic = direct.and_then(|(_, atomic)| atomic);
         let fd = ManuallyDrop::new(fd);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -268,27 +272,6 @@ impl AsFd for File {
     }
 }
 
-/// Asks the kernel; statx tells of the alignment since Linux 6.1, of atomic writes since 6.11.
-fn direct_properties(fd: BorrowedFd<'_>) -> (DirectAlignment, Option<AtomicLimits>) {
-    let asked = StatxFlags::DIOALIGN | StatxFlags::from_bits_retain(AtomicLimits::MASK);
-    let Ok(status) = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, asked) else {
-        return (ASSUMED, None);
-    };
-    let atomic = AtomicLimits::told(
-        status.stx_mask,
-        status.stx_atomic_write_unit_min,
-        status.stx_atomic_write_unit_max,
-        status.stx_atomic_write_segments_max,
-    );
-    let told = status.stx_mask & StatxFlags::DIOALIGN.bits() != 0;
-    // Zero means that the file takes no direct transfers: then the kernel says so itself.
-    if !told || status.stx_dio_mem_align == 0 || status.stx_dio_offset_align == 0 {
-        return (ASSUMED, atomic);
-    }
-    let (memory, offset) = (status.stx_dio_mem_align, status.stx_dio_offset_align);
-    (DirectAlignment { memory, offset }, atomic)
-}
-
 /// How to open a file. Everything is off until it is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
@@ -352,7 +335,8 @@ impl OpenOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File, Error> {
         let path = path.as_ref();
         let flags = OFlags::from_bits_retain(self.flags(path)?.cast_unsigned());
-        let mode = Mode::from_raw_mode(Self::MODE);
+        // As `MODE`; its type is not the same everywhere.
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
         let fd = rustix::fs::openat(CWD, path, flags, mode).map_err(|errno| {
             self.explain(Error::from_errno("open", errno.raw_os_error()).with_path(path))
         })?;
@@ -376,11 +360,16 @@ impl OpenOptions {
             }
         };
         flags |= libc::O_CLOEXEC;
+        if self.direct {
+            let why = "this system has no direct I/O (O_DIRECT): open the file without it";
+            flags |= platform::O_DIRECT.ok_or_else(|| {
+                Error::refused(ErrorKind::Unsupported, "open", why).with_path(path)
+            })?;
+        }
         for (wanted, flag) in [
             (self.create, libc::O_CREAT),
             (self.create_new, libc::O_CREAT | libc::O_EXCL),
             (self.truncate, libc::O_TRUNC),
-            (self.direct, libc::O_DIRECT),
         ] {
             if wanted {
                 flags |= flag;

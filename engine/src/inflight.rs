@@ -71,12 +71,16 @@ pub(crate) struct Slot {
     pub(crate) block_len_bytes: u32,
     /// Whether the backend has it, rather than the queue.
     pub(crate) with_backend: bool,
+    /// Whether the backend has had it at least once.
+    pub(crate) was_with_backend: bool,
     /// Its place in a chain, if it is a step of one.
     pub(crate) place: Option<Place>,
     /// Why it is to be given up, if it is.
     pub(crate) given_up: Option<GivenUp>,
     /// How often in a row the kernel said EINTR or EAGAIN.
     pub(crate) retries: u32,
+    /// When it was accepted.
+    pub(crate) accepted_ns: u64,
     /// When it was first handed to the backend.
     pub(crate) staged_ns: u64,
     generation: u32,
@@ -125,9 +129,11 @@ impl InFlight {
             done_bytes: 0,
             block_len_bytes: 1,
             with_backend: false,
+            was_with_backend: false,
             place: None,
             given_up: None,
             retries: 0,
+            accepted_ns: 0,
             staged_ns: 0,
             generation: 0,
             next_free: if index + 1 < capacity { index + 1 } else { NONE },
@@ -224,6 +230,7 @@ impl InFlight {
         slot.done_bytes = 0;
         slot.block_len_bytes = block_len_bytes;
         slot.with_backend = false;
+        slot.was_with_backend = false;
         slot.place = None;
         slot.given_up = None;
         slot.retries = 0;

@@ -58,6 +58,8 @@ pub(crate) struct Intake {
     pub(crate) cancels: VecDeque<OpId>,
     pub(crate) deadlines: Deadlines,
     pub(crate) clock: Clock,
+    /// The last look at the clock in this turn or, outside of one, since the last turn; 0 for none.
+    pub(crate) looked_ns: u64,
     /// Whether files are the kernel's, so that what statx(2) says of them is true.
     pub(crate) has_real_files: bool,
     pub(crate) metrics: Metrics,
@@ -97,12 +99,32 @@ impl Intake {
             let error = self.inflight.refusal(u64::from(described.total_bytes));
             return Err(refuse(op, on_complete, error));
         }
+        let now_ns = self.recent_ns();
         let Some((id, slot)) = self.inflight.insert(described) else {
             unreachable!("a table that is not full takes one more");
         };
+        slot.accepted_ns = now_ns;
         slot.parcel.pack(op, on_complete);
         self.queue.push_back(id);
         Ok(id)
+    }
+
+    /// The time, as it was at the last look in this turn, or when the first request came since the
+    /// last one: many requests share one look.
+    #[inline]
+    pub(crate) fn recent_ns(&mut self) -> u64 {
+        if self.looked_ns == 0 {
+            self.look_at_clock();
+        }
+        self.looked_ns
+    }
+
+    /// The time now.
+    #[inline]
+    pub(crate) fn look_at_clock(&mut self) -> u64 {
+        // Never 0, which says that nobody has looked.
+        self.looked_ns = self.clock.now_ns();
+        self.looked_ns
     }
 
     /// As `submit`, with a deadline.
@@ -237,6 +259,11 @@ impl Context<'_> {
     /// As [`Engine::buffer`](crate::Engine::buffer).
     pub fn buffer(&self) -> Option<Buffer> {
         self.intake.buffer()
+    }
+
+    /// As [`Engine::metrics`](crate::Engine::metrics), without the requests of the present turn.
+    pub fn metrics(&self) -> &Metrics {
+        &self.intake.metrics
     }
 
     /// As [`Engine::buffer_of`](crate::Engine::buffer_of).

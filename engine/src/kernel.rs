@@ -60,7 +60,9 @@ impl KernelSupport {
     /// # Errors
     /// `Backend` with the reason where io_uring cannot be had.
     pub fn query() -> Result<Self, Error> {
-        let describe = |error: iomill_ring::Error| Error::backend("set up io_uring", &error);
+        let describe = |error: iomill_ring::Error| {
+            Error::backend("set up io_uring", error.to_string(), error.errno())
+        };
         let ring = Builder::new(TRIAL_ENTRIES).build().map_err(describe)?;
         let probe = ring.probe().map_err(describe)?;
         let tried = |builder: Builder| builder.build().map(drop).map_err(|error| error.to_string());
@@ -90,19 +92,22 @@ impl KernelSupport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Uring;
+    use crate::Config;
 
     #[test]
     fn the_answer_agrees_with_what_the_engine_gets() {
-        match (KernelSupport::query(), Uring::new(8, None)) {
-            (Ok(support), Ok(uring)) => {
+        let engine = Config::new().backend(crate::BackendChoice::IoUring).start();
+        match (KernelSupport::query(), engine) {
+            (Ok(support), Ok(engine)) => {
                 assert!(support.opcode_count >= WANTED.len() - support.missing_opcodes.len());
-                assert_eq!(support.given_up.len(), uring.given_up().len());
-                let aside: Vec<_> = uring.aside_kinds().filter_map(Opcode::name).collect();
-                assert!(aside.iter().all(|name| support.missing_opcodes.contains(name)));
+                let notes: Vec<_> = engine.report().fallbacks.iter().map(|it| &it.what).collect();
+                let aside = notes.iter().filter_map(|what| what.strip_suffix(" through the ring"));
+                assert!(aside.into_iter().all(|name| support.missing_opcodes.contains(&name)));
+                let told = |name: &str| support.given_up.iter().any(|part| part.starts_with(name));
+                assert!(!notes.iter().any(|what| what.contains("TASKRUN") && !told(what)));
             }
             (Err(refusal), Err(_)) => println!("skipped: no io_uring here: {refusal}"),
-            (support, uring) => panic!("they disagree: {support:?}, {uring:?}"),
+            (support, engine) => panic!("they disagree: {support:?}, {engine:?}"),
         }
     }
 }

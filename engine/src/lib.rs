@@ -24,17 +24,23 @@
 #![deny(unsafe_code)]
 
 mod buffer_class;
+mod choices;
 mod config;
 mod durability;
 mod environment;
+mod errno;
 mod error;
 #[expect(unsafe_code, reason = "takes ownership of descriptors, and gives it up")]
 mod file;
 #[expect(unsafe_code, reason = "owns the memory of the kernel's answer")]
 mod metadata;
 mod op;
+#[expect(unsafe_code, reason = "makes system calls on the memory of requests")]
+mod platform;
+mod polling;
 mod report;
 
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod kernel;
 
 #[expect(unsafe_code, reason = "owns the memory that the kernel writes")]
@@ -72,16 +78,21 @@ pub use buffer::{BUFFER_LIST_LEN_MAX, Buffer, BufferList, OwnedMemory};
 pub use buffer_class::{BUFFER_CLASSES_MAX, BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, BufferClass};
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
 pub use chain::CHAIN_LEN_MAX;
+pub use choices::{Required, TaskWork};
 pub use config::{
-    BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, SqPoll, THREADS_MAX,
+    BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, RING_ENTRIES_MAX,
+    SqPoll, THREADS_MAX,
 };
 pub use durability::{Durability, DurableFigure, DurableMethod};
 pub use engine::{Engine, Tick};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Ran};
 pub use file::{DirectAlignment, File, OpenOptions};
-pub use handle::{Handle, HandleCounters, OpFuture, Owner, Unfinished};
+pub use handle::{
+    Answer, Handle, HandleCounters, OpFuture, Owner, Runner, Stopper, Ticket, Unfinished,
+};
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 pub use kernel::KernelSupport;
 pub use lanes::{
     FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,

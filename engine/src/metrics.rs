@@ -1,32 +1,52 @@
-//! Counters and latency histograms of one engine. Filled by `engine` once per completion with a few
-//! adds; reads no clock.
+//! Counters and histograms of one engine. Filled by `engine` once per completion with a few adds;
+//! reads no clock.
+//!
+//! Their size is fixed at the start: about 1.2 MiB of address space per engine, of which the kernel
+//! provides only the pages that are written to, a few for each histogram.
 
 use crate::backend::RequestKind;
 use crate::lanes::LaneCounts;
 use hdrhistogram::Histogram;
 
-/// The longest latency that is told apart from longer ones. Units: nanoseconds; one hour.
-const LATENCY_MAX_NS: u64 = 3_600_000_000_000;
-/// Values are kept to this many decimal digits: 0.1 %.
-const SIGNIFICANT_DIGITS: u8 = 3;
+/// The longest time that is told apart from longer ones. Units: nanoseconds; one hour.
+const TIME_MAX_NS: u64 = 3_600_000_000_000;
+/// The latencies of reads, writes and syncs are kept to this many decimal digits: 0.1 %.
+const FINE_DIGITS: u8 = 3;
+/// All other times: 1 %, in an eighth of the memory.
+const COARSE_DIGITS: u8 = 2;
 
-/// What one engine has done since it started or since the last reset.
+/// What one engine has done since it started or since the last reset. A clone is a snapshot.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     /// Reads.
     pub read: OpMetrics,
     /// Writes.
     pub write: OpMetrics,
-    /// Syncs of both kinds.
+    /// Syncs of all kinds.
     pub sync: OpMetrics,
-    /// Operations on space, names and handles.
-    pub other: OpMetrics,
+    /// Allocating, truncating and advice.
+    pub space: OpMetrics,
+    /// What is done to names: renaming, removing, directories, links, and looking at files.
+    pub names: OpMetrics,
+    /// Opening and closing.
+    pub handles: OpMetrics,
     /// System calls that moved batches: `io_uring_enter`, or wake-ups and waits of the thread pool.
     pub enters: u64,
+    /// How often completions had overflowed the ring's queue and were fetched from the kernel's
+    /// memory. The queue is large enough for all that the engine has in flight.
+    pub overflows: u64,
     /// Batches handed to the backend.
     pub batches: u64,
     /// Requests in them.
     pub staged: u64,
+    /// Requests that were with the backend, added up over all of `depth_samples`.
+    pub depth_sum: u64,
+    /// How often they were counted: at each turn that had any, after its batch was handed over.
+    pub depth_samples: u64,
+    /// The most of them at once.
+    pub depth_max: u32,
+    /// How often other threads woke the engine: see [`Handle`](crate::Handle).
+    pub wake_ups: u64,
     /// Callbacks that panicked.
     pub callback_panics: u64,
 }
@@ -34,29 +54,62 @@ pub struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
-            read: OpMetrics::new(),
-            write: OpMetrics::new(),
-            sync: OpMetrics::new(),
-            other: OpMetrics::new(),
+            read: OpMetrics::new(FINE_DIGITS),
+            write: OpMetrics::new(FINE_DIGITS),
+            sync: OpMetrics::new(FINE_DIGITS),
+            space: OpMetrics::new(COARSE_DIGITS),
+            names: OpMetrics::new(COARSE_DIGITS),
+            handles: OpMetrics::new(COARSE_DIGITS),
             enters: 0,
+            overflows: 0,
             batches: 0,
             staged: 0,
+            depth_sum: 0,
+            depth_samples: 0,
+            depth_max: 0,
+            wake_ups: 0,
             callback_panics: 0,
         }
+    }
+
+    /// How many requests were with the backend on average; 0 when there were none.
+    pub fn depth_average(&self) -> f64 {
+        self.depth_sum as f64 / self.depth_samples.max(1) as f64
+    }
+
+    /// Each kind of operation with the name that the text gives it.
+    pub fn kinds(&self) -> [(&'static str, &OpMetrics); 6] {
+        [
+            ("read", &self.read),
+            ("write", &self.write),
+            ("sync", &self.sync),
+            ("space", &self.space),
+            ("names", &self.names),
+            ("handles", &self.handles),
+        ]
     }
 
     /// Where requests of this kind are counted; no-ops are not.
     #[inline]
     pub(crate) fn of(&mut self, kind: RequestKind) -> Option<&mut OpMetrics> {
+        use RequestKind as Kind;
         match kind {
-            RequestKind::Read | RequestKind::ReadVectored => Some(&mut self.read),
-            RequestKind::Write | RequestKind::WriteVectored => Some(&mut self.write),
-            RequestKind::Sync | RequestKind::SyncData | RequestKind::SyncRange => {
-                Some(&mut self.sync)
-            }
-            RequestKind::Nop => None,
-            _ => Some(&mut self.other),
+            Kind::Read | Kind::ReadVectored => Some(&mut self.read),
+            Kind::Write | Kind::WriteVectored => Some(&mut self.write),
+            Kind::Sync | Kind::SyncData | Kind::SyncRange => Some(&mut self.sync),
+            Kind::Allocate | Kind::Truncate | Kind::Advise => Some(&mut self.space),
+            Kind::Open | Kind::Close => Some(&mut self.handles),
+            Kind::Nop => None,
+            _ => Some(&mut self.names),
         }
+    }
+
+    /// Counts the requests that are with the backend now. Called once per turn.
+    #[inline]
+    pub(crate) fn sample_depth(&mut self, depth: u32) {
+        self.depth_sum += u64::from(depth);
+        self.depth_samples += 1;
+        self.depth_max = self.depth_max.max(depth);
     }
 
     /// Brings the histograms up to date. Called once per tick.
@@ -65,7 +118,9 @@ impl Metrics {
         self.read.settle();
         self.write.settle();
         self.sync.settle();
-        self.other.settle();
+        self.space.settle();
+        self.names.settle();
+        self.handles.settle();
     }
 }
 
@@ -74,8 +129,10 @@ impl Metrics {
 pub struct OpMetrics {
     /// Requests that succeeded.
     pub completed: u64,
-    /// Requests that failed.
+    /// Requests that failed, those that were given up included.
     pub failed: u64,
+    /// Requests that were cancelled or had met their deadline.
+    pub given_up: u64,
     /// Bytes that succeeded requests transferred.
     pub bytes: u64,
     /// Transfers that moved fewer bytes than asked and were continued.
@@ -84,55 +141,80 @@ pub struct OpMetrics {
     pub retries: u64,
     /// Completions by what carried them.
     pub lanes: LaneCounts,
+    /// How long succeeded requests waited in the engine, from their acceptance to their first
+    /// hand-over to the kernel. Units: nanoseconds; requests that are submitted between two ticks
+    /// share one look at the clock, the first one's. From a [`Handle`](crate::Handle) the time in
+    /// its queue counts, to the length of one turn of the engine.
+    pub queue_ns: Histogram<u64>,
     /// Latency of succeeded requests, from the batch's hand-over to the kernel to the reap of their
     /// last completion. Units: nanoseconds; the clock is read once per batch, not per request.
     pub latency_ns: Histogram<u64>,
-    run: Run,
+    queue_run: Run,
+    latency_run: Run,
 }
 
 /// Requests of one batch that completed together have the same latency: they are counted here, and
 /// reach the histogram in one step.
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
-    latency_ns: u64,
+    time_ns: u64,
     count: u64,
 }
 
+impl Run {
+    /// Counts one request more.
+    #[inline]
+    fn add(&mut self, time_ns: u64, histogram: &mut Histogram<u64>) {
+        if time_ns != self.time_ns {
+            self.settle(histogram);
+            self.time_ns = time_ns;
+        }
+        self.count += 1;
+    }
+
+    #[inline]
+    fn settle(&mut self, histogram: &mut Histogram<u64>) {
+        if self.count > 0 {
+            histogram.saturating_record_n(self.time_ns, self.count);
+            self.count = 0;
+        }
+    }
+}
+
 impl OpMetrics {
-    fn new() -> Self {
-        let latency_ns = Histogram::new_with_bounds(1, LATENCY_MAX_NS, SIGNIFICANT_DIGITS)
-            .expect("the bounds are constants that the histogram accepts");
+    fn new(latency_digits: u8) -> Self {
+        let histogram = |digits| {
+            Histogram::new_with_bounds(1, TIME_MAX_NS, digits)
+                .expect("the bounds are constants that the histogram accepts")
+        };
         Self {
             completed: 0,
             failed: 0,
+            given_up: 0,
             bytes: 0,
             short_transfers: 0,
             retries: 0,
             lanes: LaneCounts::default(),
-            latency_ns,
-            run: Run::default(),
+            queue_ns: histogram(COARSE_DIGITS),
+            latency_ns: histogram(latency_digits),
+            queue_run: Run::default(),
+            latency_run: Run::default(),
         }
     }
 
     /// Counts a request that succeeded.
     #[inline]
-    pub(crate) fn succeeded(&mut self, bytes: u32, latency_ns: u64) {
+    pub(crate) fn succeeded(&mut self, bytes: u32, queue_ns: u64, latency_ns: u64) {
         self.completed += 1;
         self.bytes += u64::from(bytes);
-        if latency_ns != self.run.latency_ns {
-            self.settle();
-            self.run.latency_ns = latency_ns;
-        }
-        self.run.count += 1;
+        self.queue_run.add(queue_ns, &mut self.queue_ns);
+        self.latency_run.add(latency_ns, &mut self.latency_ns);
     }
 
     #[inline]
     fn settle(&mut self) {
-        let Run { latency_ns, count } = self.run;
-        if count > 0 {
-            self.latency_ns.saturating_record_n(latency_ns, count);
-            self.run.count = 0;
-        }
+        self.queue_run.settle(&mut self.queue_ns);
+        self.latency_run.settle(&mut self.latency_ns);
     }
 }
 
@@ -147,10 +229,12 @@ mod tests {
             latencies in prop::collection::vec(prop_oneof![1_u64..4, 1_u64..u64::MAX], 0..200),
             settle_every in 1_usize..20,
         ) {
-            let mut metrics = OpMetrics::new();
-            let mut naive = OpMetrics::new().latency_ns;
+            let mut metrics = OpMetrics::new(FINE_DIGITS);
+            let OpMetrics { queue_ns: mut naive_queue, latency_ns: mut naive, .. } =
+                OpMetrics::new(FINE_DIGITS);
             for (index, latency_ns) in latencies.iter().enumerate() {
-                metrics.succeeded(7, *latency_ns);
+                metrics.succeeded(7, latency_ns / 3, *latency_ns);
+                naive_queue.saturating_record(latency_ns / 3);
                 naive.saturating_record(*latency_ns);
                 if index % settle_every == 0 {
                     metrics.settle();
@@ -158,8 +242,31 @@ mod tests {
             }
             metrics.settle();
             prop_assert!(metrics.latency_ns == naive);
+            prop_assert!(metrics.queue_ns == naive_queue);
             prop_assert_eq!(metrics.completed, latencies.len() as u64);
             prop_assert_eq!(metrics.bytes, 7 * latencies.len() as u64);
         }
+    }
+
+    #[test]
+    fn a_thousand_engines_have_room_for_their_histograms() {
+        let metrics = Metrics::new();
+        let counters: usize = metrics
+            .kinds()
+            .iter()
+            .map(|(_, kind)| kind.queue_ns.distinct_values() + kind.latency_ns.distinct_values())
+            .sum();
+        let len_bytes = counters * size_of::<u64>();
+        assert!(len_bytes < 1_300_000, "{len_bytes} bytes of address space");
+    }
+
+    #[test]
+    fn the_depth_is_sampled_with_its_average_and_its_maximum() {
+        let mut metrics = Metrics::new();
+        assert_eq!(metrics.depth_average(), 0.0);
+        for depth in [4, 8, 0] {
+            metrics.sample_depth(depth);
+        }
+        assert_eq!((metrics.depth_average(), metrics.depth_max), (4.0, 8));
     }
 }

@@ -4,6 +4,7 @@
 use crate::backend::{Backend, Memory};
 use crate::buffer::{Arena, Class, PoolSettings};
 use crate::buffer_class::BufferClass;
+use crate::choices::Required;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::report::{PoolClass, Report};
@@ -26,7 +27,8 @@ pub(crate) fn set_up(
         PoolSettings { huge_pages: config.huge_pages, zero_on_return: config.zero_buffers };
     let arena = Arena::new(&classes, settings)?;
     if config.fixed_buffers {
-        register(&arena, backend, report);
+        let required = config.require.contains(Required::FIXED_BUFFERS);
+        register(&arena, backend, report, required)?;
     }
     for class in arena.classes() {
         let (huge_pages, why) = class.huge_pages();
@@ -43,7 +45,12 @@ pub(crate) fn set_up(
 
 /// Registers as many classes as the backend takes, beginning with those that need the least memory:
 /// what may be locked can be enough for them and not for all.
-fn register(arena: &Arena, backend: &mut dyn Backend, report: &mut Report) {
+fn register(
+    arena: &Arena,
+    backend: &mut dyn Backend,
+    report: &mut Report,
+    required: bool,
+) -> Result<(), Error> {
     let mut classes: Vec<&Arc<Class>> = arena.classes().iter().collect();
     classes.sort_by_key(|class| class.total_bytes());
     let mut refusal: Option<Error> = None;
@@ -68,14 +75,15 @@ fn register(arena: &Arena, backend: &mut dyn Backend, report: &mut Report) {
         class.set_registered(first_chunk);
         first_chunk += u32::try_from(class.chunks().count()).unwrap_or(u32::MAX);
     }
-    let Some(why) = refusal.map(|error| error.to_string()) else { return };
+    let Some(why) = refusal.map(|error| error.to_string()) else { return Ok(()) };
     if taken == 0 {
-        return report.note("registered buffers", why);
+        return report.note_unless(required, "registered buffers", why);
     }
     for class in &classes[taken..] {
         let what = format!("registered buffers of {} bytes", class.buffer_len_bytes());
-        report.note(what, why.clone());
+        report.note_unless(required, what, why.clone())?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

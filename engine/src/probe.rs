@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::file::File;
 use crate::intake::Context;
 use crate::op::{DurableWrite, Operation, Sync};
+use crate::platform;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::cell::RefCell;
 use std::path::Path;
@@ -236,15 +237,19 @@ fn scratch_beside(file: &File, device: u64) -> Result<File, String> {
     let parent = file.path().parent().unwrap_or(Path::new("/"));
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     let say = |what: &str, errno: rustix::io::Errno| {
-        let name = iomill_ring::errno_name(errno.raw_os_error()).unwrap_or("an unknown errno");
+        let name = platform::errno_name(errno.raw_os_error()).unwrap_or("an unknown errno");
         format!("{what} {} gave {name}", parent.display())
     };
     let there = rustix::fs::stat(parent).map_err(|errno| say("a look at", errno))?;
     if there.st_dev != device {
         return Err(format!("the file is on another file system than {}", parent.display()));
     }
-    let direct = if file.is_direct() { OFlags::DIRECT } else { OFlags::empty() };
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC | direct;
+    let Some(unnamed) = platform::unnamed_file_flag() else {
+        return Err(String::from("this system has no files without a name (O_TMPFILE)"));
+    };
+    let direct = platform::O_DIRECT.filter(|_| file.is_direct()).unwrap_or_default();
+    let special = OFlags::from_bits_retain((unnamed | direct).cast_unsigned());
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | special;
     let mode = Mode::RUSR | Mode::WUSR;
     let fd = rustix::fs::openat(CWD, parent, flags, mode)
         .map_err(|errno| say("a file without a name (O_TMPFILE) in", errno))?;

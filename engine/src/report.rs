@@ -2,6 +2,7 @@
 //! Filled by `select` and `engine` at the start; for the caller to read and to print.
 
 use crate::durability::Durability;
+use crate::error::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Something that was asked for and is not there, or is done in another way.
@@ -57,6 +58,8 @@ pub struct Report {
     pub fixed_files: u32,
     /// Who chooses between the backend, inline calls and helpers, in a few words.
     pub lanes: String,
+    /// Whether devices are polled for completions.
+    pub iopoll: bool,
     /// What had to be done without.
     pub fallbacks: Vec<Fallback>,
     /// How durable writes are made, for each file that was probed.
@@ -73,6 +76,7 @@ impl Report {
             pool: Vec::new(),
             fixed_files: 0,
             lanes: String::from("off"),
+            iopoll: false,
             fallbacks: Vec::new(),
             durability: Vec::new(),
         }
@@ -86,6 +90,25 @@ impl Report {
 
     pub(crate) fn note(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.fallbacks.push(Fallback { what: what.into(), why: why.into() });
+    }
+
+    /// As `note`, unless it is required: then there is no engine.
+    pub(crate) fn note_unless(
+        &mut self,
+        required: bool,
+        what: impl Into<String>,
+        why: impl Into<String>,
+    ) -> Result<(), Error> {
+        let (what, why) = (what.into(), why.into());
+        if required {
+            let why = format!(
+                "{what}, which the configuration requires, cannot be had: {why}; require less \
+                 (Config::require, IOMILL_REQUIRE) to do without"
+            );
+            return Err(Error::refused(ErrorKind::Unsupported, "start the engine", why));
+        }
+        self.note(what, why);
+        Ok(())
     }
 }
 

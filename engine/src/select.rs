@@ -1,12 +1,12 @@
 //! Which backend an engine gets: decided at run time by trying, never by a version number or a list
 //! of errnos; and whether there are lanes beside it. Called by `engine` once, at the start.
 
-use crate::backend::{Backend, Routed, Threads, Uring};
+use crate::backend::{Backend, Routed, Threads, ring};
+use crate::choices::Required;
 use crate::config::{BackendChoice, Config};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::lanes::{Base, LaneOp, LaneTable, Lanes, probe};
 use crate::report::Report;
-use iomill_ring::Opcode;
 
 /// Most helpers beside a ring: more brought nothing.
 const HELPERS_MAX: u32 = 16;
@@ -14,7 +14,8 @@ const HELPERS_MAX: u32 = 16;
 /// Sets up the backend that `config` asks for, and says why it is this one.
 ///
 /// `Auto` takes the thread pool after any failure of io_uring, whatever it was: kernels, containers
-/// and security modules refuse in more ways than could be listed.
+/// and security modules refuse in more ways than could be listed. But for two: a setting that is
+/// wrong everywhere is told to whoever made it, and what is required is not done without.
 pub(crate) fn select(config: &Config) -> Result<(Box<dyn Backend>, Report), Error> {
     #[cfg(feature = "sim")]
     if let Some(disk) = &config.simulated {
@@ -23,31 +24,15 @@ pub(crate) fn select(config: &Config) -> Result<(Box<dyn Backend>, Report), Erro
         return Ok((sim, report));
     }
     match config.backend {
-        BackendChoice::IoUring => uring(config, "asked for"),
+        BackendChoice::IoUring => ring(config, "asked for"),
         BackendChoice::Threads => threads(config, String::from("asked for")),
-        BackendChoice::Auto => uring(config, "the kernel allows it")
-            .or_else(|refusal| threads(config, format!("io_uring cannot be used: {refusal}"))),
+        BackendChoice::Auto => match ring(config, "the kernel allows it") {
+            Err(refusal) if refusal.kind() == ErrorKind::Backend => {
+                threads(config, format!("io_uring cannot be used: {refusal}"))
+            }
+            answer => answer,
+        },
     }
-}
-
-fn uring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, Report), Error> {
-    let uring = Uring::new(config.depth, config.sqpoll)?;
-    let mut report = Report::new(uring.name(), reason);
-    for part in uring.given_up() {
-        let errno = part.errno.and_then(iomill_ring::errno_name);
-        let why =
-            errno.map_or_else(|| part.why.to_owned(), |name| format!("{} ({name})", part.why));
-        report.note(part.what, why);
-    }
-    let how = if config.inline_calls { "as a plain system call" } else { "on a helper thread" };
-    for opcode in uring.aside_kinds() {
-        let (name, since) = (opcode.name().unwrap_or("?"), opcode.since().unwrap_or("?"));
-        let why = format!("the kernel lacks it (Linux {since}): made {how}");
-        report.note(format!("{name} through the ring"), why);
-    }
-    let missing: Vec<LaneOp> = uring.aside_kinds().flat_map(rows_of).copied().collect();
-    let backend = with_lanes(uring, Base::Ring, &missing, config, &mut report)?;
-    Ok((backend, report))
 }
 
 fn threads(config: &Config, reason: String) -> Result<(Box<dyn Backend>, Report), Error> {
@@ -57,10 +42,13 @@ fn threads(config: &Config, reason: String) -> Result<(Box<dyn Backend>, Report)
     let helpers = threads.helpers();
     if helpers < wanted as usize {
         let why = format!("the system gave only {helpers}: raise the limit (ulimit -u)");
-        report.note(format!("{wanted} helper threads"), why);
+        let required = config.require.contains(Required::THREADS);
+        report.note_unless(required, format!("{wanted} helper threads"), why)?;
     }
-    if config.sqpoll.is_some() {
-        report.note("SQPOLL", "only io_uring has it");
+    for (asked, what) in [(config.sqpoll.is_some(), "SQPOLL"), (config.iopoll, "IOPOLL")] {
+        if asked {
+            report.note(what, "only io_uring has it");
+        }
     }
     let backend = with_lanes(threads, Base::Pool, &[], config, &mut report)?;
     Ok((backend, report))
@@ -68,7 +56,7 @@ fn threads(config: &Config, reason: String) -> Result<(Box<dyn Backend>, Report)
 
 /// Puts lanes around a backend, as far as they are asked for. `missing` is what the backend would
 /// do by plain calls of its own.
-fn with_lanes<B: Backend + 'static>(
+pub(crate) fn with_lanes<B: Backend + 'static>(
     mut base: B,
     kind: Base,
     missing: &[LaneOp],
@@ -117,22 +105,4 @@ fn with_lanes<B: Backend + 'static>(
         routed.start_helpers()?;
     }
     Ok(Box::new(routed))
-}
-
-/// The rows of the table that an opcode of the ring carries.
-fn rows_of(opcode: Opcode) -> &'static [LaneOp] {
-    match opcode {
-        Opcode::SYNC_FILE_RANGE => &[LaneOp::SyncRange],
-        Opcode::FALLOCATE => &[LaneOp::Allocate],
-        Opcode::FTRUNCATE => &[LaneOp::Truncate],
-        Opcode::FADVISE => &[LaneOp::Advise],
-        Opcode::OPENAT => &[LaneOp::Open, LaneOp::Create],
-        Opcode::CLOSE => &[LaneOp::Close],
-        Opcode::STATX => &[LaneOp::Stat],
-        Opcode::RENAMEAT => &[LaneOp::Rename],
-        Opcode::UNLINKAT => &[LaneOp::Unlink],
-        Opcode::MKDIRAT => &[LaneOp::MakeDirectory],
-        Opcode::LINKAT => &[LaneOp::Link],
-        _ => &[],
-    }
 }

@@ -3,7 +3,7 @@
 //! completion; never calls back and never touches a backend.
 
 use crate::backend::RequestKind;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Ran};
 use crate::inflight::{GivenUp, Slot};
 use crate::metrics::Metrics;
 
@@ -39,7 +39,8 @@ pub(crate) fn settle(slot: &mut Slot, result: i32, now_ns: u64, metrics: &mut Me
 fn succeed(slot: &Slot, answer: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
     if let Some(counted) = metrics.of(slot.request.kind) {
         let bytes = if slot.request.kind.is_transfer() { answer } else { 0 };
-        counted.succeeded(bytes, now_ns.saturating_sub(slot.staged_ns));
+        let queue_ns = slot.staged_ns.saturating_sub(slot.accepted_ns);
+        counted.succeeded(bytes, queue_ns, now_ns.saturating_sub(slot.staged_ns));
     }
     Settled::Finished(Ok(answer))
 }
@@ -54,7 +55,8 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
         (true, 0) => return succeed(slot, slot.done_bytes, now_ns, metrics),
         (false, 0) => {
             let why = "the kernel took no bytes and gave no reason: look at the kernel's log";
-            return fail(slot, Error::refused(ErrorKind::Io, "write", why), metrics);
+            let error = Error::refused(ErrorKind::Io, "write", why).with_ran(Ran::Begun);
+            return fail(slot, error, metrics);
         }
         (true, _) if !bytes.is_multiple_of(slot.block_len_bytes) => {
             // A direct transfer ends between two blocks only at the end of the file, and could not
@@ -64,7 +66,7 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
         _ => {}
     }
     if slot.given_up.is_some() {
-        return give_up(slot, metrics);
+        return give_up(slot, Ran::Begun, metrics);
     }
     if let Some(counted) = metrics.of(slot.request.kind) {
         counted.short_transfers += 1;
@@ -90,7 +92,9 @@ fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
     let passing = repeatable && matches!(errno, libc::EINTR | libc::EAGAIN);
     // A worker that is stopped in the middle says EINTR.
     if slot.given_up.is_some() && (passing || errno == libc::ECANCELED) {
-        return give_up(slot, metrics);
+        // What the backend had not begun says ECANCELED: that is in its contract.
+        let begun = slot.done_bytes > 0 || errno != libc::ECANCELED;
+        return give_up(slot, if begun { Ran::Begun } else { Ran::No }, metrics);
     }
     if passing && slot.retries < RETRIES_MAX {
         slot.retries += 1;
@@ -102,20 +106,45 @@ fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
     fail(slot, Error::from_errno(slot.request.kind.name(), errno), metrics)
 }
 
+/// Whether a request that is with no backend has run. One that came back to be continued has: it
+/// was interrupted, or moved a part of its bytes.
+pub(crate) fn ran_before(slot: &Slot) -> Ran {
+    if slot.was_with_backend { Ran::Begun } else { Ran::No }
+}
+
 /// The end of a request that was given up.
 #[cold]
-pub(crate) fn give_up(slot: &Slot, metrics: &mut Metrics) -> Settled {
-    let (kind, why) = match slot.given_up {
-        Some(GivenUp::DeadlineExceeded) => {
-            (ErrorKind::DeadlineExceeded, "its deadline had passed before it was done")
+pub(crate) fn give_up(slot: &Slot, ran: Ran, metrics: &mut Metrics) -> Settled {
+    if let Some(counted) = metrics.of(slot.request.kind) {
+        counted.given_up += 1;
+    }
+    let why = slot.given_up.unwrap_or(GivenUp::Cancelled);
+    fail(slot, given_up(why, slot.request.kind.name(), ran), metrics)
+}
+
+/// The error of a request that was given up.
+#[cold]
+pub(crate) fn given_up(why: GivenUp, operation: &'static str, ran: Ran) -> Error {
+    let (kind, why) = match (why, ran) {
+        (GivenUp::DeadlineExceeded, Ran::No) => {
+            (ErrorKind::DeadlineExceeded, "its deadline had passed before it began")
         }
-        _ => (ErrorKind::Cancelled, "it was cancelled before it was done"),
+        (GivenUp::DeadlineExceeded, _) => {
+            (ErrorKind::DeadlineExceeded, "its deadline passed before it was done: it was stopped")
+        }
+        (GivenUp::Cancelled, Ran::No) => (ErrorKind::Cancelled, "it was cancelled before it began"),
+        (GivenUp::Cancelled, _) => {
+            (ErrorKind::Cancelled, "it was cancelled before it was done: it was stopped")
+        }
     };
-    fail(slot, Error::refused(kind, slot.request.kind.name(), why), metrics)
+    Error::refused(kind, operation, why).with_ran(ran)
 }
 
 fn fail(slot: &Slot, error: Error, metrics: &mut Metrics) -> Settled {
-    let error = error.with_transferred(slot.done_bytes);
+    let error = match slot.done_bytes {
+        0 => error,
+        bytes => error.with_transferred(bytes).with_ran(Ran::Begun),
+    };
     if let Some(counted) = metrics.of(slot.request.kind) {
         counted.failed += 1;
     }
@@ -181,6 +210,35 @@ mod tests {
         let (last, _) = run(RequestKind::Write, 1, &[1000, 0]);
         let Settled::Finished(Err(error)) = last else { panic!("{last:?}") };
         assert_eq!((error.kind(), error.offset()), (ErrorKind::Io, Some(9192)));
+    }
+
+    #[test]
+    fn a_request_that_was_given_up_tells_whether_it_had_run() {
+        for (kind, results, ran, bytes) in [
+            (RequestKind::Read, &[-libc::ECANCELED][..], Ran::No, 0),
+            (RequestKind::Sync, &[-libc::EINTR], Ran::Begun, 0),
+            (RequestKind::Write, &[1000], Ran::Begun, 1000),
+        ] {
+            let mut table = InFlight::new(1, 0);
+            let mut metrics = Metrics::new();
+            let request = Request { len: 4096, ..Request::without_file(kind) };
+            let total_bytes = if kind.is_transfer() { 4096 } else { 0 };
+            let described = Described { request, total_bytes, block_len_bytes: 1 };
+            let (_, slot) = table.insert(described).unwrap();
+            for why in [GivenUp::Cancelled, GivenUp::DeadlineExceeded] {
+                slot.given_up = Some(why);
+                slot.left_bytes = total_bytes;
+                slot.done_bytes = 0;
+                let last = settle(slot, results[0], 10, &mut metrics);
+                let Settled::Finished(Err(error)) = last else { panic!("{last:?}") };
+                assert_eq!((error.ran(), error.transferred_bytes()), (ran, bytes), "{error}");
+                let message = error.to_string();
+                assert_eq!(message.contains("before it began"), ran == Ran::No, "{message}");
+            }
+        }
+        let (last, _) = run(RequestKind::Write, 1, &[1000, -libc::EIO]);
+        let Settled::Finished(Err(error)) = last else { panic!("{last:?}") };
+        assert_eq!((error.ran(), error.transferred_bytes()), (Ran::Begun, 1000));
     }
 
     #[test]

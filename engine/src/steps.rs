@@ -49,7 +49,8 @@ impl Intake {
         if let Err(error) = self.check_bytes(&steps) {
             return Err(refuse(op, on_complete, error));
         }
-        let id = self.accept_steps(steps);
+        let now_ns = self.recent_ns();
+        let id = self.accept_steps(steps, now_ns);
         self.inflight.slot(id).parcel.pack(op, on_complete);
         Ok(id)
     }
@@ -82,8 +83,9 @@ impl Intake {
 
     /// Takes in the steps of one chain, for which there is room; answers its id. The caller fills
     /// the parcel of that slot.
-    pub(crate) fn accept_steps(&mut self, steps: Steps) -> OpId {
-        let id = self.chains.insert(steps.into_iter().flatten(), &mut self.inflight);
+    pub(crate) fn accept_steps(&mut self, steps: Steps, accepted_ns: u64) -> OpId {
+        let steps = steps.into_iter().flatten();
+        let id = self.chains.insert(steps, accepted_ns, &mut self.inflight);
         self.queue.push_back(id);
         id
     }

@@ -14,11 +14,21 @@ use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId, Slot};
 use crate::intake::Panic;
-use crate::settle::{Settled, give_up, settle};
+use crate::settle::{Settled, give_up, ran_before, settle};
 
 impl Engine {
     /// One turn; a callback's panic is handed to the caller.
     pub(crate) fn turn(&mut self, wait: Wait) -> Result<Turn, Error> {
+        let mut turned = self.turn_once(wait);
+        if let Ok(turn) = &mut turned {
+            turn.looked_ns = self.intake.looked_ns;
+        }
+        // What is accepted between two turns may come much later.
+        self.intake.looked_ns = 0;
+        turned
+    }
+
+    fn turn_once(&mut self, wait: Wait) -> Result<Turn, Error> {
         let mut turn = Turn::default();
         // What came while the engine's own thread slept.
         self.dispatch(&mut turn);
@@ -27,11 +37,13 @@ impl Engine {
         if turn.tick.submitted == 0 && self.window.occupied() == 0 {
             return Ok(turn);
         }
+        self.intake.metrics.sample_depth(self.window.occupied());
         let wait = self.bounded(wait, &turn);
         let entered = self.backend.enter(wait, &mut self.completions);
         self.dispatch(&mut turn);
         self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
+        self.intake.metrics.overflows = self.backend.overflows() - self.overflows_before;
         match entered {
             // A callback's panic goes first: the backend's failure comes again at the next turn.
             Err(error) if turn.panic.is_none() => Err(error),
@@ -113,7 +125,7 @@ impl Engine {
                 self.give_up_chain(place.chain, turn);
                 continue;
             }
-            let settled = give_up(slot, &mut self.intake.metrics);
+            let settled = give_up(slot, ran_before(slot), &mut self.intake.metrics);
             self.finish(id, settled, turn);
         }
     }
@@ -125,7 +137,7 @@ impl Engine {
         if self.intake.queue.is_empty() || limit == 0 {
             return 0;
         }
-        let now_ns = self.intake.clock.now_ns();
+        let now_ns = self.intake.look_at_clock();
         let mut index = 0;
         while self.batch.len() < limit
             && let Some(id) = self.intake.queue.get(index)
@@ -155,6 +167,7 @@ impl Engine {
                 Some(place) => self.intake.chains.entered(place.chain, &mut self.intake.inflight),
                 None => {
                     slot.with_backend = true;
+                    slot.was_with_backend = true;
                     1
                 }
             };
@@ -174,7 +187,7 @@ impl Engine {
         if self.completions.is_empty() {
             return;
         }
-        let now_ns = self.intake.clock.now_ns();
+        let now_ns = self.intake.look_at_clock();
         for index in 0..self.completions.len() {
             let raw = self.completions[index];
             let id = self.intake.inflight.id_from_bits(raw.id);
@@ -199,6 +212,7 @@ impl Engine {
     #[inline]
     fn finish(&mut self, id: OpId, settled: Settled, turn: &mut Turn) {
         let outcome = match settled {
+            Settled::Finished(Err(error)) if self.report.iopoll => Err(error.about_polling()),
             Settled::Finished(outcome) => outcome,
             Settled::Again => {
                 // Before the others: it has waited longest.
@@ -237,5 +251,7 @@ pub(crate) struct Turn {
     pub(crate) cancelled: u32,
     /// Callbacks that panicked.
     pub(crate) panicked: u32,
+    /// Its last look at the clock; 0 for none.
+    pub(crate) looked_ns: u64,
     pub(crate) panic: Option<Panic>,
 }

@@ -4,9 +4,10 @@
 //! The ring polls it instead of reading it: a poll names no memory, so that a ring can be closed
 //! with one in flight. One poll answers once, which every kernel with io_uring can do.
 
+use super::Wait;
 use crate::error::Error;
 use iomill_ring::Target;
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::task::Wake;
@@ -28,6 +29,16 @@ impl Bell {
     /// What to poll.
     pub(super) fn target(&self) -> Target {
         Target::Fd(self.eventfd.as_raw_fd())
+    }
+
+    /// Waits until it rings or the wait's time is over.
+    pub(super) fn wait(&self, wait: Wait) {
+        let timeout = match wait {
+            Wait::For { timeout, .. } => Timespec::try_from(timeout).ok(),
+            Wait::None | Wait::AtLeast(_) => None,
+        };
+        // An error can only be a signal: the caller looks at what came.
+        let _ = poll(&mut [PollFd::new(&self.eventfd, PollFlags::IN)], timeout.as_ref());
     }
 
     /// Forgets all rings so far.
@@ -52,7 +63,6 @@ impl Wake for Bell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     fn is_ringing(bell: &Bell) -> bool {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };

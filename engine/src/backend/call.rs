@@ -3,6 +3,7 @@
 //! ring. Never retries: the answer is passed on raw.
 
 use super::{Request, RequestFile, RequestKind};
+use crate::platform;
 use libc::{c_char, c_int, iovec, off_t};
 
 /// Makes the call; answers as a completion does.
@@ -28,31 +29,24 @@ pub(crate) unsafe fn perform(request: &Request) -> i32 {
         | RequestKind::ReadVectored
         | RequestKind::WriteVectored => {
             // SAFETY: the caller's promise is passed on.
-            unsafe { transfer(fd, request) }
+            return unsafe { transfer(fd, request) };
         }
         // SAFETY: no memory is named.
         RequestKind::Sync => i64::from(unsafe { libc::fsync(fd) }),
-        // SAFETY: no memory is named.
-        RequestKind::SyncData => i64::from(unsafe { libc::fdatasync(fd) }),
+        RequestKind::SyncData => return platform::sync_data(fd),
         RequestKind::SyncRange => {
             let (offset, len) = (signed(request.offset), off_t::from(request.len));
-            // SAFETY: no memory is named.
-            i64::from(unsafe { libc::sync_file_range(fd, offset, len, request.flags) })
+            return platform::sync_range(fd, offset, len, request.flags);
         }
         RequestKind::Allocate => {
             let (offset, len) = (signed(request.offset), signed(request.second));
-            // SAFETY: no memory is named.
-            i64::from(unsafe { libc::fallocate(fd, request.flags.cast_signed(), offset, len) })
+            return platform::allocate(fd, request.flags, offset, len);
         }
         // SAFETY: no memory is named.
         RequestKind::Truncate => i64::from(unsafe { libc::ftruncate(fd, signed(request.offset)) }),
         RequestKind::Advise => {
             let (offset, len) = (signed(request.offset), off_t::from(request.len));
-            // SAFETY: no memory is named.
-            let errno =
-                unsafe { libc::posix_fadvise(fd, offset, len, request.flags.cast_signed()) };
-            // The one call that answers its errno instead of setting it.
-            return -errno;
+            return platform::advise(fd, offset, len, request.flags);
         }
         // SAFETY: the request owns this descriptor, and gives it up now.
         RequestKind::Close => i64::from(unsafe { libc::close(request.len.cast_signed()) }),
@@ -63,14 +57,10 @@ pub(crate) unsafe fn perform(request: &Request) -> i32 {
         | RequestKind::MakeDirectory
         | RequestKind::Link => {
             // SAFETY: the caller's promise is passed on.
-            i64::from(unsafe { on_path(fd, request) })
+            return unsafe { on_path(fd, request) };
         }
     };
-    if answer < 0 {
-        return -std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-    }
-    // A transfer moves less than 2^31 bytes, a descriptor is an `int`.
-    i32::try_from(answer).unwrap_or(i32::MAX)
+    platform::answer(answer)
 }
 
 /// Whether a request has succeeded in full, so that what is linked behind it may begin.
@@ -85,7 +75,7 @@ pub(super) unsafe fn is_full_success(request: &Request, result: i32) -> bool {
             let vector = request.address.cast_const().cast::<iovec>();
             // SAFETY: the caller vouches for the vector of `len` pieces.
             let lens = (0..request.len as usize).map(|index| unsafe { piece_len(vector, index) });
-            answer == lens.sum()
+            answer == lens.sum::<usize>()
         }
         _ => true,
     }
@@ -174,60 +164,67 @@ pub(super) unsafe fn read_from_cache(request: &Request) -> i32 {
     let vector = iovec { iov_base: request.address.cast(), iov_len: request.len as usize };
     let offset = signed(request.offset);
     // SAFETY: the caller vouches for the memory, and the vector lives until the call returns.
-    let answer = unsafe { libc::preadv2(fd, &raw const vector, 1, offset, libc::RWF_NOWAIT) };
-    if answer < 0 {
-        return -std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
-    }
-    i32::try_from(answer).unwrap_or(i32::MAX)
+    unsafe { platform::read_without_waiting(fd, &vector, offset) }
 }
 
 /// Reads and writes.
 ///
 /// # Safety
 /// As `perform`.
-unsafe fn transfer(fd: c_int, request: &Request) -> i64 {
-    let (offset, flags) = (signed(request.offset), request.flags.cast_signed());
+unsafe fn transfer(fd: c_int, request: &Request) -> i32 {
+    let (offset, flags) = (signed(request.offset), request.flags);
     let single = iovec { iov_base: request.address.cast(), iov_len: request.len as usize };
     let (vector, count) = match request.kind {
         RequestKind::Read | RequestKind::Write => (&raw const single, 1),
         _ => (request.address.cast_const().cast(), request.len.cast_signed()),
     };
-    let answer = match (request.kind.is_read(), flags) {
-        // The plain calls where no flag is asked for: they exist on every Unix.
+    let is_read = request.kind.is_read();
+    if flags != 0 {
         // SAFETY: the caller vouches for the vector and for the memory that it names.
-        (true, 0) => unsafe { libc::preadv(fd, vector, count, offset) },
+        return unsafe {
+            platform::transfer_with_flags(fd, is_read, (vector, count), offset, flags)
+        };
+    }
+    platform::answer(if is_read {
         // SAFETY: as above.
-        (false, 0) => unsafe { libc::pwritev(fd, vector, count, offset) },
+        unsafe { libc::preadv(fd, vector, count, offset) as i64 }
+    } else {
         // SAFETY: as above.
-        (true, _) => unsafe { libc::preadv2(fd, vector, count, offset, flags) },
-        // SAFETY: as above.
-        (false, _) => unsafe { libc::pwritev2(fd, vector, count, offset, flags) },
-    };
-    answer as i64
+        unsafe { libc::pwritev(fd, vector, count, offset) as i64 }
+    })
 }
 
 /// What is done to names.
 ///
 /// # Safety
 /// As `perform`.
-unsafe fn on_path(fd: c_int, request: &Request) -> c_int {
+unsafe fn on_path(fd: c_int, request: &Request) -> i32 {
     let path: *const c_char = request.address.cast_const().cast();
     let second = std::ptr::with_exposed_provenance_mut::<c_char>(address(request.second));
-    let (flags, number) = (request.flags.cast_signed(), request.len);
-    match request.kind {
+    let (flags, number) = (request.flags, request.len);
+    // Not every system's mode is as wide as Linux'; none has more bits than these.
+    let mode = libc::mode_t::try_from(number & 0o7777).unwrap_or_default();
+    let answer = match request.kind {
         // SAFETY: the caller vouches for the path.
-        RequestKind::Open => unsafe { libc::openat(fd, path, flags, number) },
-        // SAFETY: the caller vouches for the path and for the answer's place.
-        RequestKind::Stat => unsafe { libc::statx(fd, path, flags, number, second.cast()) },
-        // SAFETY: the caller vouches for both paths.
-        RequestKind::Rename => unsafe { libc::renameat2(fd, path, fd, second, request.flags) },
+        RequestKind::Open => unsafe {
+            libc::openat(fd, path, flags.cast_signed(), libc::c_uint::from(mode))
+        },
+        RequestKind::Stat => {
+            // SAFETY: the caller vouches for the path and for the answer's place.
+            return unsafe { platform::stat(fd, path, flags, number, second.cast()) };
+        }
+        RequestKind::Rename => {
+            // SAFETY: the caller vouches for both paths.
+            return unsafe { platform::rename(fd, path, second, flags) };
+        }
         // SAFETY: the caller vouches for the path.
-        RequestKind::Unlink => unsafe { libc::unlinkat(fd, path, flags) },
+        RequestKind::Unlink => unsafe { libc::unlinkat(fd, path, flags.cast_signed()) },
         // SAFETY: the caller vouches for the path.
-        RequestKind::MakeDirectory => unsafe { libc::mkdirat(fd, path, number) },
+        RequestKind::MakeDirectory => unsafe { libc::mkdirat(fd, path, mode) },
         // SAFETY: the caller vouches for both paths.
         _ => unsafe { libc::linkat(fd, path, fd, second, 0) },
-    }
+    };
+    platform::answer(i64::from(answer))
 }
 
 /// Offsets are signed in the kernel's interface; those beyond are refused at submission.

@@ -1,13 +1,15 @@
 //! The contract's part on links, asked of each backend without an engine. Tests only.
 
-use super::{Backend, Completion, Request, RequestFile, RequestKind, Threads, Uring, Wait};
+use super::{Backend, Completion, Request, RequestFile, RequestKind, Threads, Wait, ring};
+use crate::config::Config;
+use crate::lanes::Lanes;
 use std::os::fd::AsRawFd;
 
 /// Each backend that runs here, by its name.
 fn backends() -> Vec<Box<dyn Backend>> {
     let mut all: Vec<Box<dyn Backend>> = vec![Box::new(Threads::new(3, 32).unwrap())];
-    match Uring::new(32, None) {
-        Ok(uring) => all.push(Box::new(uring)),
+    match ring(&Config::new().lanes(Lanes::Off), "for this test") {
+        Ok((uring, _)) => all.push(uring),
         Err(error) => eprintln!("skipped io_uring: {error}"),
     }
     all

@@ -41,6 +41,7 @@
 //!     The last request of a batch is never linked, and the engine links two requests only if
 //!     [`links`](Backend::links) allows it.
 
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod bell;
 mod beside;
 mod cached;
@@ -48,19 +49,25 @@ mod call;
 #[cfg(test)]
 mod link_tests;
 mod request;
+#[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "no_ring.rs")]
+mod ring;
 mod routed;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod runs;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
+mod setup;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod threads;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod uring;
 mod watch;
 
 pub(crate) use call::perform;
 pub use request::{Completion, Request, RequestFile, RequestKind};
+pub(crate) use ring::ring;
 pub(crate) use routed::Routed;
 pub(crate) use threads::Threads;
-pub(crate) use uring::Uring;
 
 pub use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
@@ -144,6 +151,12 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// System calls that it made to move batches: `io_uring_enter`, or wake-ups and waits of
     /// helpers.
     fn enters(&self) -> u64;
+
+    /// How often completions had overflowed their queue. A backend whose queue cannot overflow has
+    /// nothing to say here.
+    fn overflows(&self) -> u64 {
+        0
+    }
 
     /// Registers memory, so that requests may name its pieces by their index in `pieces`.
     ///

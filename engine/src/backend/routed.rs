@@ -245,6 +245,10 @@ unsafe impl<B: Backend> Backend for Routed<B> {
         self.base.enters() + self.helpers.as_ref().map_or(0, Helpers::enters)
     }
 
+    fn overflows(&self) -> u64 {
+        self.base.overflows()
+    }
+
     unsafe fn register_memory(&mut self, pieces: &[Memory]) -> Result<(), Error> {
         // SAFETY: the caller's promise is passed on.
         unsafe { self.base.register_memory(pieces) }

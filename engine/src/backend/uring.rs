@@ -5,13 +5,14 @@
 use super::bell::Bell;
 use super::call::perform;
 use super::runs::Runs;
-use super::{Backend, Completion, Memory, Request, RequestFile, RequestKind, Wait};
-use crate::config::SqPoll;
+use super::setup::{build, failed};
+use super::{Backend, Completion, Memory, RUN_LEN_MAX, Request, RequestFile, RequestKind, Wait};
+use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::lanes::Lane;
 use iomill_ring::abi::SqeFlags;
 use iomill_ring::op::{FileAdvice, PollFlags, SyncRangeFlags};
-use iomill_ring::{Builder, FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
+use iomill_ring::{FsyncFlags, GivenUp, Matching, Opcode, Probe, Ring, Sqe, Target, op};
 use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -54,24 +55,19 @@ pub(crate) struct Uring {
     bell: Option<Arc<Bell>>,
     /// Whether the bell's poll is with the ring.
     listening: bool,
+    /// Whether the ring polls devices for completions: then it takes direct transfers only.
+    polls: bool,
+    /// Requests in a ring that polls.
+    polled: u32,
 }
 
 impl Uring {
-    /// Sets up a ring for `depth` requests in flight and sends a no-op through it: a policy may
-    /// allow the set-up and forbid the rest.
-    pub(crate) fn new(depth: u32, sqpoll: Option<SqPoll>) -> Result<Self, Error> {
+    /// Sets up a ring for the depth of requests in flight and sends a no-op through it: a policy
+    /// may allow the set-up and forbid the rest.
+    pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let what = "set up io_uring";
-        let describe = |error: iomill_ring::Error| Error::backend(what, &error);
-        // Each request in flight and the cancel of each can complete before we look: room for all,
-        // so nothing overflows.
-        // With SQPOLL the thread may lag: then cancels of requests that are over lie beside those
-        // of their successors, so room for twice as many.
-        let entries = (4 * depth).next_power_of_two();
-        let mut builder = Builder::new(entries).cq_entries(entries);
-        if let Some(SqPoll { idle, cpu }) = sqpoll {
-            builder = builder.sqpoll(iomill_ring::SqPoll { idle, cpu });
-        }
-        let mut ring = builder.build().map_err(describe)?;
+        let describe = |error: iomill_ring::Error| failed(what, &error);
+        let mut ring = build(config)?;
         let probe = ring.probe().map_err(describe)?;
         if let Some(missing) = NEEDED.iter().find(|opcode| !probe.supports(**opcode)) {
             let name = missing.name().unwrap_or_default();
@@ -90,9 +86,10 @@ impl Uring {
                 _ => {}
             }
         }
-        let aside = Vec::with_capacity(depth as usize);
-        let (runs, sqpoll) = (Runs::new(depth), sqpoll.is_some());
-        Ok(Self { ring, probe, aside, runs, sqpoll, stalls: 0, bell: None, listening: false })
+        let aside = Vec::with_capacity(config.depth as usize);
+        let (runs, sqpoll) = (Runs::new(config.depth), config.sqpoll.is_some());
+        let (bell, listening, polls, polled) = (None, false, config.iopoll, 0);
+        Ok(Self { ring, probe, aside, runs, sqpoll, stalls: 0, bell, listening, polls, polled })
     }
 
     /// What the set-up had to do without.
@@ -131,6 +128,10 @@ unsafe impl Backend for Uring {
         self.ring.counters().enters
     }
 
+    fn overflows(&self) -> u64 {
+        self.ring.counters().overflow_flushes
+    }
+
     unsafe fn register_memory(&mut self, pieces: &[Memory]) -> Result<(), Error> {
         let slices: Vec<IoSlice<'_>> = pieces
             .iter()
@@ -143,25 +144,30 @@ unsafe impl Backend for Uring {
         // SAFETY: the caller vouches that the memory outlives this backend and so its ring, and the
         // engine forgets both together if anything is still in flight.
         unsafe { self.ring.register_buffers(&slices) }
-            .map_err(|error| Error::backend("register the buffer pool", &error))
+            .map_err(|error| failed("register the buffer pool", &error))
     }
 
     fn register_slots(&mut self, slots: u32) -> Result<(), Error> {
-        self.ring
-            .register_files_sparse(slots)
-            .map_err(|error| Error::backend("register files", &error))
+        if self.polls {
+            let why = "IOPOLL: what cannot be polled is a plain system call, which knows no slots";
+            return Err(Error::refused(ErrorKind::Unsupported, "register files", why));
+        }
+        self.ring.register_files_sparse(slots).map_err(|error| failed("register files", &error))
     }
 
     fn set_slot(&mut self, slot: u32, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
-        self.ring.update_file(slot, file).map_err(|error| Error::backend("register a file", &error))
+        self.ring.update_file(slot, file).map_err(|error| failed("register a file", &error))
     }
 
     fn links(&self, first: RequestKind, next: RequestKind) -> bool {
         // Linux 6.18 goes on behind a failed fsync, ftruncate or rename as if it had succeeded:
         // only a transfer was found to end a chain, when it fails and when it is short. And whether
-        // the kernel's own thread has cut a chain could not be noticed.
+        // the kernel's own thread has cut a chain could not be noticed. A ring that polls takes
+        // transfers alone, and a small one has no room for a run beside the bell's poll.
         first.is_transfer()
             && !self.sqpoll
+            && !self.polls
+            && self.ring.sq_entries() as usize > RUN_LEN_MAX
             && self.probe.supports(entry(&Request::without_file(next)).opcode)
     }
 
@@ -174,7 +180,7 @@ unsafe impl Backend for Uring {
             }
             in_run = request.linked;
             let sqe = entry(request);
-            if !self.probe.supports(sqe.opcode) {
+            if !self.probe.supports(sqe.opcode) || (self.polls && !can_be_polled(request)) {
                 self.aside.push(*request);
                 continue;
             }
@@ -182,12 +188,17 @@ unsafe impl Backend for Uring {
             if unsafe { self.ring.push(&sqe) }.is_err() {
                 return index;
             }
+            self.polled += u32::from(self.polls);
         }
         batch.len()
     }
 
     #[inline]
     fn cancel(&mut self, id: u64) -> bool {
+        if self.polls {
+            // Such a ring takes no cancels.
+            return true;
+        }
         // What was set aside is not in the ring, and is done by the next `enter` anyway.
         let sqe = op::cancel(Matching::user_data(id)).with_user_data(INTERNAL);
         // SAFETY: a cancel names no memory and no file.
@@ -218,6 +229,7 @@ unsafe impl Backend for Uring {
         };
         let offered = self.ring.pending();
         let entered = match wait {
+            _ if self.polls => self.enter_and_poll(wait),
             Wait::None => self.ring.submit(),
             Wait::AtLeast(at_least) => self.ring.submit_and_wait(at_least),
             Wait::For { at_least, timeout } => self.ring.submit_and_wait_for(at_least, timeout),
@@ -231,6 +243,10 @@ unsafe impl Backend for Uring {
                 .filter(|cqe| cqe.user_data < RUNG)
                 .map(|cqe| Completion { id: cqe.user_data, result: cqe.res, lane: Lane::Ring }),
         );
+        if self.polls {
+            // At most so many as were counted in.
+            self.polled -= u32::try_from(completions.len() - before).unwrap_or(0);
+        }
         if let Some(bell) = self.bell.as_ref().filter(|_| rung) {
             // Before the caller looks for the reason, so that what comes later rings again.
             bell.silence();
@@ -266,13 +282,30 @@ impl Uring {
     /// Keeps one poll of the bell with the ring; answers whether a wake-up would be noticed.
     #[inline]
     fn listen(&mut self) -> bool {
-        let Some(bell) = self.bell.as_ref().filter(|_| !self.listening) else { return true };
+        // A ring that polls takes no poll of the bell: there the wait looks at it.
+        let deaf = !self.listening && !self.polls;
+        let Some(bell) = self.bell.as_ref().filter(|_| deaf) else { return true };
         let events = u32::from(libc::POLLIN.cast_unsigned());
         let sqe = op::poll(bell.target(), events, PollFlags::empty()).with_user_data(RUNG);
         // SAFETY: the entry names no memory, and the bell's descriptor stays open longer than the
         // ring.
         self.listening = unsafe { self.ring.push(&sqe) }.is_ok();
         self.listening
+    }
+
+    /// On a ring that polls: completions are found only by a call that looks for them, and that
+    /// call cannot be woken, so that one with nothing to find is a wait for the bell.
+    #[cold]
+    fn enter_and_poll(&mut self, wait: Wait) -> Result<u32, iomill_ring::Error> {
+        if self.polled > 0 {
+            let at_least = wait.at_least().min(self.polled);
+            return self.ring.submit_with(&iomill_ring::Wait::until(at_least));
+        }
+        if let Some(bell) = self.bell.as_ref().filter(|_| wait != Wait::None) {
+            bell.wait(wait);
+            bell.silence();
+        }
+        self.ring.submit()
     }
 
     /// Makes the plain system calls.
@@ -298,9 +331,14 @@ impl Uring {
                 std::thread::yield_now();
                 Ok(())
             }
-            _ => Err(Error::backend("drive io_uring", error)),
+            _ => Err(failed("drive io_uring", error)),
         }
     }
+}
+
+/// Whether a ring that polls takes it.
+fn can_be_polled(request: &Request) -> bool {
+    request.kind == RequestKind::Nop || (request.kind.is_transfer() && request.direct)
 }
 
 /// The kernel took the first requests of a run and not the last: those would now begin on their

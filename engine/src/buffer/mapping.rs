@@ -195,7 +195,7 @@ fn explain(errno: Errno) -> String {
     if setting.contains("[never]") {
         return format!("transparent huge pages are off: write madvise to {TRANSPARENT_SETTING}");
     }
-    let name = iomill_ring::errno_name(errno.raw_os_error()).unwrap_or("an unknown errno");
+    let name = crate::platform::errno_name(errno.raw_os_error()).unwrap_or("an unknown errno");
     format!("the kernel found none free ({name}): reserve some (sysctl vm.nr_hugepages)")
 }
 

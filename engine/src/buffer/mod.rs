@@ -13,6 +13,7 @@ mod foreign;
 mod free_list;
 mod guard;
 mod list;
+#[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "plain_mapping.rs")]
 mod mapping;
 
 pub(crate) use arena::{Arena, too_long};

@@ -1,7 +1,7 @@
 //! Handing a request over with some patience: a thread waits in the same line for room as futures
 //! do. Extends `client::Handle`; not for callbacks, which must not wait for their own engine.
 
-use super::client::Handle;
+use super::client::{Handle, Ticket};
 use crate::callback::Completion;
 use crate::error::ErrorKind;
 use crate::intake::{Context, Refused};
@@ -45,7 +45,12 @@ impl Handle {
     /// # Errors
     /// Everything that was handed in comes back: with `Full` when the time has passed, with
     /// `Closing` when the engine ends or has ended.
-    pub fn submit<O, F>(&self, op: O, limit: Duration, on_complete: F) -> Result<(), Refused<O, F>>
+    pub fn submit<O, F>(
+        &self,
+        op: O,
+        limit: Duration,
+        on_complete: F,
+    ) -> Result<Ticket, Refused<O, F>>
     where
         O: Operation + Send,
         F: FnOnce(Completion<O>, &mut Context<'_>) + Send + 'static,
@@ -64,7 +69,7 @@ impl Handle {
         &self,
         mut refused: Refused<O, F>,
         limit: Duration,
-    ) -> Result<(), Refused<O, F>>
+    ) -> Result<Ticket, Refused<O, F>>
     where
         O: Operation + Send,
         F: FnOnce(Completion<O>, &mut Context<'_>) + Send + 'static,
@@ -76,7 +81,7 @@ impl Handle {
         let waker = Waker::from(Arc::new(Parked(std::thread::current())));
         let mut place = Place { handle: self, ticket: None };
         loop {
-            self.queue().room().wait(&mut place.ticket, &waker);
+            self.queue().wait_for_room(&mut place.ticket, &waker, u64::MAX);
             // The room may have come before we stood in the line.
             match self.try_submit(refused.op, refused.on_complete) {
                 Err(again) if again.error.kind() == ErrorKind::Full => refused = again,

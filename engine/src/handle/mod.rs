@@ -2,24 +2,32 @@
 //! rest of the crate knows nothing of threads that submit.
 //!
 //! ```text
-//! Handle::try_submit ──► queue ──► Owner's thread: admission ──► Engine::turn ──► callback
+//! Handle::try_submit ──► queue ──► keeper: admission, held ──► Engine::turn ──► callback
 //!        │                 ▲            │      ▲
 //!        │                 │            │      └── wake: one wake-up per sleep
-//! Handle::run ──► future ──┤ ◄── room ──┘
-//! Handle::submit ──────────┘
+//! Handle::run ──► future ──┤ ◄── room ──┤
+//! Handle::submit ──────────┘            │
+//! Handle::cancel, register_file ──► errands ──► answer
 //! ```
 
 mod admission;
+mod answer;
 mod atomic;
 mod blocking;
 mod client;
+mod errands;
 mod future;
+mod held;
+mod keeper;
 mod owner;
 mod promise;
 mod queue;
 mod room;
+mod runner;
 mod wake;
 
-pub use client::{Handle, HandleCounters};
+pub use answer::Answer;
+pub use client::{Handle, HandleCounters, Ticket};
 pub use future::{OpFuture, Unfinished};
 pub use owner::Owner;
+pub use runner::{Runner, Stopper};

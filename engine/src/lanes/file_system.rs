@@ -1,7 +1,7 @@
 //! Which file system a file lies on, as far as it matters for the choice of a lane. Asked by `file`
 //! once per open.
 
-use rustix::fs::fstatfs;
+use crate::platform;
 use std::os::fd::BorrowedFd;
 
 /// What a file lies on. Made from the number that fstatfs(2) answers (`linux/magic.h`).
@@ -57,9 +57,7 @@ impl FileSystem {
 
     /// Asks the kernel.
     pub(crate) fn of(fd: BorrowedFd<'_>) -> Self {
-        let Ok(status) = fstatfs(fd) else { return Self::Unknown };
-        // The field is signed on some architectures; the number has 32 bits.
-        Self::from_magic(u64::try_from(status.f_type).unwrap_or(0))
+        platform::file_system_magic(fd).map_or(Self::Unknown, Self::from_magic)
     }
 
     fn from_magic(magic: u64) -> Self {

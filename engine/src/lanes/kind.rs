@@ -2,6 +2,7 @@
 //! place, finer in another. Asked for each request; looks at nothing but the request.
 
 use crate::backend::{Request, RequestKind};
+use crate::platform::flags::RWF_DSYNC;
 
 /// A longer read is a long one: its copy, not its hand-over, is what it costs. Units: bytes.
 const LONG_READ_MIN_BYTES: u32 = 64 * 1024 + 1;
@@ -79,7 +80,7 @@ impl LaneOp {
             }
             RequestKind::Read | RequestKind::ReadVectored => Self::LongRead,
             RequestKind::Write | RequestKind::WriteVectored => {
-                let durable = request.flags & libc::RWF_DSYNC.cast_unsigned() != 0;
+                let durable = request.flags & RWF_DSYNC != 0;
                 if durable { Self::DurableWrite } else { Self::Write }
             }
             RequestKind::Sync | RequestKind::SyncData => Self::Sync,
@@ -149,6 +150,7 @@ impl LaneOp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::flags::RWF_APPEND;
 
     #[test]
     fn requests_find_their_rows_by_kind_flags_and_length() {
@@ -158,10 +160,8 @@ mod tests {
         assert_eq!(row(RequestKind::Read, 0, 65_537), LaneOp::LongRead);
         assert_eq!(row(RequestKind::Read, 1, 1), LaneOp::LongRead);
         assert_eq!(row(RequestKind::ReadVectored, 0, 1), LaneOp::LongRead);
-        let append = libc::RWF_APPEND.cast_unsigned();
-        assert_eq!(row(RequestKind::Write, append, 1), LaneOp::Write);
-        let durable = libc::RWF_DSYNC.cast_unsigned();
-        assert_eq!(row(RequestKind::WriteVectored, durable, 1), LaneOp::DurableWrite);
+        assert_eq!(row(RequestKind::Write, RWF_APPEND, 1), LaneOp::Write);
+        assert_eq!(row(RequestKind::WriteVectored, RWF_DSYNC, 1), LaneOp::DurableWrite);
         assert_eq!(row(RequestKind::SyncData, 0, 0), LaneOp::Sync);
         assert_eq!(row(RequestKind::Open, 0, 0), LaneOp::Open);
         assert_eq!(row(RequestKind::Open, libc::O_CREAT.cast_unsigned(), 0), LaneOp::Create);

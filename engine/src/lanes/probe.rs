@@ -6,6 +6,7 @@
 
 use super::{FileSystem, LaneOp, QueueLength};
 use crate::backend::{Backend, Completion, Request, RequestFile, RequestKind, Wait, perform};
+use crate::platform;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
@@ -50,7 +51,11 @@ const OPERATIONS: [(LaneOp, RequestKind); 3] = [
 /// Measures in `directory`; says why where that is not possible.
 pub(crate) fn probe(base: &mut dyn Backend, directory: &Path) -> Result<Figures, String> {
     let end = Instant::now() + BUDGET;
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let Some(unnamed) = platform::unnamed_file_flag() else {
+        return Err(String::from("this system has no files without a name (O_TMPFILE)"));
+    };
+    let unnamed = OFlags::from_bits_retain(unnamed.cast_unsigned());
+    let flags = unnamed | OFlags::RDWR | OFlags::CLOEXEC;
     let file = rustix::fs::openat(CWD, directory, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|errno| format!("no file without a name can be made there: {errno}"))?;
     let file_system = FileSystem::of(file.as_fd());

@@ -55,7 +55,8 @@ impl Operation for Close {
 impl Describe for Close {
     fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
         if self.file.is_released() {
-            let error = Error::refused(ErrorKind::NotOpenForThis, "close", "it was closed before");
+            let why = "it was closed before: open it anew to use it again";
+            let error = Error::refused(ErrorKind::NotOpenForThis, "close", why);
             return Err(error.with_path(self.file.path()));
         }
         Ok(Described::other(match self.file.release() {

@@ -10,6 +10,7 @@ use crate::chain::{Answers, DSYNC};
 use crate::durability::DurableMethod;
 use crate::error::Error;
 use crate::file::File;
+use crate::platform::flags::RWF_APPEND;
 use std::path::Path;
 
 /// Writes the whole buffer at `offset` and makes it durable: it is on the device's lasting medium
@@ -102,7 +103,7 @@ impl Describe for DurableAppend {
     fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
         // The kernel passes the offset over.
         let mut described = describe_write(&self.file, 0, &self.buffer, surroundings)?;
-        described.request.flags |= libc::RWF_APPEND.cast_unsigned();
+        described.request.flags |= RWF_APPEND;
         Ok(described)
     }
 

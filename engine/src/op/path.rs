@@ -6,6 +6,8 @@ use crate::backend::{Request, RequestFile, RequestKind};
 use crate::error::{Error, ErrorKind};
 use crate::file::{File, OpenOptions};
 use crate::metadata::{Metadata, StatAnswer};
+use crate::platform::STAT_MASK;
+use crate::platform::flags::{AT_EMPTY_PATH, RENAME_NOREPLACE};
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -133,14 +135,14 @@ impl Describe for Stat {
             Subject::Path(path) => (RequestFile::None, path.address(), 0),
             Subject::File(file) => {
                 let address = EMPTY.as_ptr().cast_mut().cast();
-                (RequestFile::Fd(file.raw_fd()), address, libc::AT_EMPTY_PATH)
+                (RequestFile::Fd(file.raw_fd()), address, AT_EMPTY_PATH)
             }
         };
         Ok(Described::other(Request {
             file,
             address,
-            flags: flags.cast_unsigned(),
-            len: StatAnswer::MASK,
+            flags,
+            len: STAT_MASK,
             second: self.answer.exposed(),
             ..Request::without_file(RequestKind::Stat)
         }))
@@ -177,7 +179,7 @@ impl Rename {
     /// Fails with `AlreadyExists` instead of replacing a file: `RENAME_NOREPLACE`.
     #[must_use]
     pub fn without_replacing(mut self) -> Self {
-        self.flags = libc::RENAME_NOREPLACE;
+        self.flags = RENAME_NOREPLACE;
         self
     }
 }

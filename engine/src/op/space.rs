@@ -5,6 +5,7 @@ use super::operation::{Operation, ends_within_offsets, too_far};
 use crate::backend::{Request, RequestFile, RequestKind};
 use crate::error::Error;
 use crate::file::File;
+use crate::platform::flags;
 use std::path::Path;
 
 /// What to do with a range of a file.
@@ -22,12 +23,12 @@ pub enum AllocateMode {
 }
 
 impl AllocateMode {
-    fn bits(self) -> i32 {
+    fn bits(self) -> u32 {
         match self {
             Self::Extend => 0,
-            Self::KeepLength => libc::FALLOC_FL_KEEP_SIZE,
-            Self::PunchHole => libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE,
-            Self::Zero => libc::FALLOC_FL_ZERO_RANGE,
+            Self::KeepLength => flags::ALLOCATE_KEEP_SIZE,
+            Self::PunchHole => flags::ALLOCATE_PUNCH_HOLE | flags::ALLOCATE_KEEP_SIZE,
+            Self::Zero => flags::ALLOCATE_ZERO_RANGE,
         }
     }
 }
@@ -105,7 +106,7 @@ impl Describe for Allocate {
             file_system: self.file.file_system(),
             offset: self.offset,
             second: self.len_bytes,
-            flags: self.mode.bits().cast_unsigned(),
+            flags: self.mode.bits(),
             ..Request::without_file(RequestKind::Allocate)
         }))
     }
@@ -150,11 +151,11 @@ impl Operation for Advise {
 impl Describe for Advise {
     fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
         let advice = match self.advice {
-            Advice::Normal => libc::POSIX_FADV_NORMAL,
-            Advice::Random => libc::POSIX_FADV_RANDOM,
-            Advice::Sequential => libc::POSIX_FADV_SEQUENTIAL,
-            Advice::WillNeed => libc::POSIX_FADV_WILLNEED,
-            Advice::DontNeed => libc::POSIX_FADV_DONTNEED,
+            Advice::Normal => flags::ADVICE_NORMAL,
+            Advice::Random => flags::ADVICE_RANDOM,
+            Advice::Sequential => flags::ADVICE_SEQUENTIAL,
+            Advice::WillNeed => flags::ADVICE_WILL_NEED,
+            Advice::DontNeed => flags::ADVICE_DONT_NEED,
         };
         check(RequestKind::Advise, &self.file, self.offset, u64::from(self.len_bytes))?;
         Ok(Described::other(Request {
@@ -162,7 +163,7 @@ impl Describe for Advise {
             file_system: self.file.file_system(),
             offset: self.offset,
             len: self.len_bytes,
-            flags: advice.cast_unsigned(),
+            flags: advice,
             ..Request::without_file(RequestKind::Advise)
         }))
     }

@@ -7,6 +7,7 @@ use crate::backend::{Request, RequestKind};
 use crate::buffer::Buffer;
 use crate::error::{Error, ErrorKind};
 use crate::file::{DirectAlignment, File};
+use crate::platform::flags::{RWF_APPEND, RWF_DSYNC};
 use bitflags::bitflags;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -60,7 +61,7 @@ bitflags! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
     pub struct WriteFlags: u32 {
         /// Durable when it completes, as with `O_DSYNC`: `RWF_DSYNC`, Linux 4.7.
-        const DSYNC = 0x02;
+        const DSYNC = RWF_DSYNC;
         /// All or nothing, also at a power failure: `RWF_ATOMIC`, Linux 6.11 on devices, 6.13 on
         /// ext4 and XFS. Only direct, a power of two long, aligned to its length, and within
         /// [`File::atomic_limits`]; what is not is refused, as `Misaligned` or `Unsupported`.
@@ -139,7 +140,7 @@ impl Describe for Append {
         // The kernel passes the offset over.
         let mut described =
             transfer(RequestKind::Write, &self.file, 0, &self.buffer, surroundings)?;
-        described.request.flags = libc::RWF_APPEND.cast_unsigned();
+        described.request.flags = RWF_APPEND;
         Ok(described)
     }
 

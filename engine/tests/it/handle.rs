@@ -261,7 +261,7 @@ fn a_shutdown_amid_submissions_calls_back_what_was_accepted_and_hands_back_the_r
                             called.fetch_add(1, Ordering::Relaxed);
                         };
                         match handle.try_submit(Nop, count) {
-                            Ok(()) => accepted += 1,
+                            Ok(_) => accepted += 1,
                             Err(refused) if refused.error.kind() == ErrorKind::Full => {}
                             Err(refused) => {
                                 assert_eq!(refused.error.kind(), ErrorKind::Closing);

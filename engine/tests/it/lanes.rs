@@ -41,7 +41,7 @@ fn all(route: Route) -> Lanes {
 /// All completions of an engine by lane.
 fn counts(engine: &Engine) -> LaneCounts {
     let metrics = engine.metrics();
-    let kinds = [&metrics.read, &metrics.write, &metrics.sync, &metrics.other];
+    let kinds = metrics.kinds().map(|(_, kind)| kind);
     kinds.into_iter().fold(LaneCounts::default(), |sum, kind| LaneCounts {
         inline: sum.inline + kind.lanes.inline,
         ring: sum.ring + kind.lanes.ring,
