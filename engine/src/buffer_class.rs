@@ -95,7 +95,7 @@ pub(crate) fn refuse(why: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::CAPACITY_MAX;
+    use crate::ranges::CAPACITY_MAX;
 
     fn class(count: u32, len_bytes: u32) -> BufferClass {
         BufferClass { count, len_bytes }

@@ -286,7 +286,7 @@ impl Chain {
         if result == -libc::EOPNOTSUPP && follower == Some(&After::Dsync) && is_dsync(&slot.request)
         {
             // Written without it, and synced by the next step.
-            slot.request.flags &= !DSYNC;
+            slot.request.flags &= !RWF_DSYNC;
             self.dsync_refused = true;
             return;
         }
@@ -360,12 +360,9 @@ impl Chain {
     }
 }
 
-/// `RWF_DSYNC`.
-pub(crate) const DSYNC: u32 = RWF_DSYNC;
-
 /// Whether what a write has written is durable with it.
 fn is_dsync(request: &Request) -> bool {
-    request.kind == RequestKind::Write && request.flags & DSYNC != 0
+    request.kind == RequestKind::Write && request.flags & RWF_DSYNC != 0
 }
 
 impl After {

@@ -35,10 +35,13 @@ mod file;
 #[expect(unsafe_code, reason = "owns the memory of the kernel's answer")]
 mod metadata;
 mod op;
+mod open_options;
 #[expect(unsafe_code, reason = "makes system calls on the memory of requests")]
 mod platform;
 mod polling;
+mod ranges;
 mod report;
+mod variables;
 
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod kernel;
@@ -79,14 +82,11 @@ pub use buffer_class::{BUFFER_CLASSES_MAX, BUFFER_LEN_MAX_BYTES, BUFFERS_MAX, Bu
 pub use callback::{CALLBACK_LEN_MAX_BYTES, Completion};
 pub use chain::CHAIN_LEN_MAX;
 pub use choices::{Required, TaskWork};
-pub use config::{
-    BackendChoice, CAPACITY_MAX, Config, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, RING_ENTRIES_MAX,
-    SqPoll, THREADS_MAX,
-};
+pub use config::{BackendChoice, Config, SqPoll};
 pub use durability::{Durability, DurableFigure, DurableMethod};
 pub use engine::{Engine, Tick};
 pub use error::{Error, ErrorKind, Ran};
-pub use file::{DirectAlignment, File, OpenOptions};
+pub use file::{DirectAlignment, File};
 pub use handle::{
     Answer, Handle, HandleCounters, OpFuture, Owner, Runner, Stopper, Ticket, Unfinished,
 };
@@ -104,6 +104,10 @@ pub use op::{
     CopyRange, DurableAppend, DurableWrite, Link, MakeDirectory, Nop, Open, Operation, Read,
     ReadVectored, ReadWhole, Rename, Stat, Sync, SyncRange, Truncate, Unlink, Write, WriteFlags,
     WriteVectored, WriteWith,
+};
+pub use open_options::OpenOptions;
+pub use ranges::{
+    CAPACITY_MAX, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, RING_ENTRIES_MAX, THREADS_MAX,
 };
 pub use report::{Fallback, HugePages, PoolClass, Report};
 pub use shutdown::ShutdownReport;

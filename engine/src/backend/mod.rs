@@ -46,6 +46,8 @@ mod bell;
 mod beside;
 mod cached;
 mod call;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
+mod entry;
 #[cfg(test)]
 mod link_tests;
 mod request;

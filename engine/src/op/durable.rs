@@ -6,11 +6,11 @@ use super::sync::{check_not_poisoned_since, poison_if_data_is_lost};
 use super::transfer::transfer;
 use crate::backend::{Request, RequestKind};
 use crate::buffer::Buffer;
-use crate::chain::{Answers, DSYNC};
+use crate::chain::Answers;
 use crate::durability::DurableMethod;
 use crate::error::Error;
 use crate::file::File;
-use crate::platform::flags::RWF_APPEND;
+use crate::platform::flags::{RWF_APPEND, RWF_DSYNC};
 use std::path::Path;
 
 /// Writes the whole buffer at `offset` and makes it durable: it is on the device's lasting medium
@@ -128,7 +128,7 @@ fn describe_write(
 ) -> Result<Described, Error> {
     let mut described = transfer(RequestKind::Write, file, offset, buffer, surroundings)?;
     if file.durable_method() == DurableMethod::Dsync {
-        described.request.flags |= DSYNC;
+        described.request.flags |= RWF_DSYNC;
     }
     Ok(described)
 }
@@ -147,7 +147,7 @@ fn describe_sync(file: &File, surroundings: Surroundings<'_>) -> Result<Step, Er
 
 /// The bytes, if they are durable.
 fn outcome_of_steps(file: &File, answers: &mut Answers) -> Result<u32, Error> {
-    let with_dsync = answers.first_flags & DSYNC != 0;
+    let with_dsync = answers.first_flags & RWF_DSYNC != 0;
     if answers.dsync_refused {
         file.set_durable_method(DurableMethod::LinkedSync);
     }
