@@ -3,7 +3,7 @@
 //! Owns the preset, written as options like any other job. It removes what it creates, since the
 //! preset leaves `unlink` alone. Called by `main`.
 
-use crate::cli::{self, Assignment};
+use crate::cli::{self, Assignment, Origin};
 use crate::notice;
 use crate::options::{self, Scope};
 
@@ -36,7 +36,8 @@ fn preset() -> Vec<Assignment> {
     options
         .into_iter()
         .filter_map(|(name, text)| {
-            Some(Assignment { option: options::find(name)?, text: text.to_owned() })
+            let option = options::find(name)?;
+            Some(Assignment { option, text: text.to_owned(), origin: Origin::CommandLine })
         })
         .collect()
 }
@@ -51,7 +52,7 @@ mod tests {
         let mut settings = Settings::default();
         let preset = preset();
         assert_eq!(preset.len(), 8);
-        for Assignment { option, text } in preset {
+        for Assignment { option, text, .. } in preset {
             option.apply(&mut settings, &text).expect("valid");
         }
         settings.job.check().expect("valid together");
@@ -64,6 +65,7 @@ mod tests {
         let given = |name: &str, text: &str| Assignment {
             option: options::find(name).expect("known"),
             text: text.to_owned(),
+            origin: Origin::CommandLine,
         };
         assert_eq!(complete(vec![given("bs", "8k")]).len(), 1);
         assert_eq!(complete(vec![given("output-format", "json")]).len(), 9);

@@ -53,6 +53,22 @@ impl Interrupt {
     }
 }
 
+/// Who can end a job from outside: the user, and other jobs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending<'a> {
+    pub(crate) interrupt: &'a Interrupt,
+    /// Raised by another job that has `exitall`.
+    pub(crate) others: &'a Interrupt,
+}
+
+impl Ending<'_> {
+    /// Whether the job is to end.
+    #[inline]
+    pub(crate) fn is_near(&self) -> bool {
+        self.interrupt.is_raised() || self.others.is_raised()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,109 +1,132 @@
-//! One job: its engine, its loop, its measurement.
+//! One job: its engine, its loop, its phases.
 //!
-//! Owns the engine of the job and the phases ramp, measurement, wind-down. The clock is read once
-//! per tick. Run by `runner`, one thread per job; what a completed request does next is `lane`'s.
+//! Owns the phases ramp, measurement, check, wind-down. The clock is read
+//! once per tick. Run by `runner`, one thread per job; what a completed request does next is
+//! `lane`'s, what is measured is `window`'s.
 
+use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use iomill_engine::{
-    BackendChoice, Completion, Config, Context, Engine, ErrorKind, File, Lanes, Metrics, OpMetrics,
-    SqPoll, Sync, Wait,
-};
+use iomill_engine::{Completion, Context, Engine, File, Sync, Wait};
 
-use crate::cpu::CpuUse;
 use crate::error::Error;
-use crate::interrupt::Interrupt;
-use crate::job::{IoEngine, JobSpec, LaneChoice};
-use crate::lane::{self, LaneFailure, LaneState};
+use crate::flow::FlowShare;
+use crate::interrupt::Ending;
+use crate::job::JobSpec;
+use crate::job_engine;
+use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
-use crate::progress::{Counts, JobProgress};
-use crate::stats::{DepthMap, Direction, Failure, JobStats, Samples, millis};
+use crate::progress::JobProgress;
+use crate::recorder::Recorder;
+use crate::stats::{Batches, Failure, JobStats};
 use crate::target::{self, Target};
-use crate::workload::{Random, Workload};
-
-/// fio's `bwavgtime`: the time between two samples of bandwidth and IOPS.
-const SAMPLE_PERIOD: Duration = Duration::from_millis(500);
-
-/// The slots for registered files; a job has one file.
-const FILE_SLOT_COUNT: u32 = 1;
-
-/// fio's default for `sqthread_poll_idle`: the kernel's own.
-const SQ_POLL_IDLE_DEFAULT: Duration = Duration::from_secs(1);
+use crate::window::{Phase, Window};
+use crate::workload::{Random, Region};
 
 /// The time that requests in flight get after the loop itself failed.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The longest pause without a look at the interrupt.
+const PAUSE_MAX: Duration = Duration::from_millis(50);
+
+/// Pauses are in whole slices of the clock unless the kernel is asked for better.
+const TIMER_SLACK_NS: u64 = 1_000;
 
 /// A job that is ready to run.
 #[derive(Debug)]
 pub(crate) struct JobThread<'a> {
     spec: &'a JobSpec,
     progress: &'a JobProgress,
-    interrupt: &'a Interrupt,
+    ending: Ending<'a>,
     engine: Engine,
-    file: File,
+    files: Vec<File>,
     lanes: Rc<LaneState>,
-    block_count: Option<u64>,
+    /// What one loop transfers; `None` if time alone ends the job.
+    amount_bytes: Option<u64>,
     batches: Batches,
+    recorder: Recorder,
+    tick_count: u64,
 }
 
-/// Sizes of batches and depths at which requests were issued.
-#[derive(Debug, Default)]
-struct Batches {
-    level: DepthMap,
-    submit: DepthMap,
-    complete: DepthMap,
+/// Which job of the run it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) number: usize,
+    pub(crate) seed: u64,
 }
 
 impl<'a> JobThread<'a> {
-    /// Starts the engine and takes file and buffers, but does no I/O yet.
+    /// Starts the engine and takes files and buffers, but does no I/O yet.
     ///
     /// # Errors
     ///
     /// A usage error if the engine cannot run as asked; `Interrupted` after Ctrl-C.
     pub(crate) fn new(
         spec: &'a JobSpec,
-        target: &Target,
-        job_index: u32,
+        targets: &[Target],
+        place: Place,
         progress: &'a JobProgress,
-        interrupt: &'a Interrupt,
+        ending: Ending<'a>,
+        flow: Option<FlowShare>,
     ) -> Result<JobThread<'a>, Error> {
         let refused = |error: iomill_engine::Error| Error::usage(error.to_string());
-        let mut engine = config(spec)?.start().map_err(|error| match spec.ioengine {
-            IoEngine::IoUring if error.kind() == ErrorKind::Backend => {
-                Error::usage(format!("{error}; or leave --ioengine=io_uring out to run on threads"))
-            }
-            _ => refused(error),
-        })?;
-        let mut file = target::open(spec, &target.path)?;
-        if spec.registerfiles {
-            file = engine.register_file(&file).map_err(refused)?;
+        let mut engine = job_engine::start(spec, targets.len())?;
+        let mut files = Vec::with_capacity(targets.len());
+        for target in targets {
+            target::warm_or_cool(spec, &target.path, ending.interrupt)?;
+            let file = target::open(spec, &target.path)?;
+            files.push(match spec.registerfiles {
+                true => engine.register_file(&file).map_err(refused)?,
+                false => file,
+            });
         }
-        let mut seeds = Random::new(spec.seed());
-        let seed = (0..=job_index).fold(0, |_, _| seeds.next());
-        let workload = Workload::new(spec.order(), spec.read_percent(), target.region, seed);
-        let block_count = block_count(spec, target);
-        let lanes = LaneState::new(spec, workload, block_count);
-        let mut contents = Random::new(!seed);
+        if spec.pace.is_paced() {
+            // A best effort: without it requests come up to 50 microseconds late.
+            let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(TIMER_SLACK_NS));
+        }
+        let regions: Vec<Region> = targets.iter().map(|target| target.region).collect();
+        spec.check_memory(&regions)?;
+        let region_bytes = regions.iter().map(|region| region.len_bytes).sum();
+        let lanes = LaneState::new(spec, files.clone(), &regions, place.seed, flow);
+        let amount_bytes = spec.amount_bytes(region_bytes);
+        let mut job = JobThread {
+            spec,
+            progress,
+            ending,
+            engine,
+            files,
+            lanes,
+            amount_bytes,
+            batches: Batches::default(),
+            recorder: Recorder::new(spec, place.number)?,
+            tick_count: 0,
+        };
+        job.open_lanes(!place.seed)?;
+        Ok(job)
+    }
+
+    /// Takes the buffers, fills them, and gives each its first request.
+    fn open_lanes(&mut self, seed: u64) -> Result<(), Error> {
+        let spec = self.spec;
+        let len_max = usize::try_from(spec.block_bounds().1).unwrap_or(usize::MAX);
+        let mut contents = Random::new(seed);
+        self.set_amount();
         for _ in 0..spec.iodepth {
             // Gigabytes of buffers take their time.
-            if interrupt.is_raised() {
+            if self.ending.interrupt.is_raised() {
                 return Err(Error::Interrupted);
             }
-            let Some(mut buffer) = engine.buffer() else {
+            let Some(mut buffer) = self.engine.buffer() else {
                 return Err(Error::io("the engine has fewer buffers than --iodepth asks for"));
             };
-            buffer.set_len(usize::try_from(spec.block_len_bytes).unwrap_or(usize::MAX));
-            if spec.rw.writes() && !spec.zero_buffers {
-                contents.fill(&mut buffer);
-            } else {
-                // Every page is touched now, so that no page fault falls into the measurement.
-                buffer.fill(0);
-            }
-            lane::start(&mut engine, Rc::clone(&lanes), file.clone(), buffer).map_err(refused)?;
+            buffer.set_len(len_max);
+            self.lanes.fill_first(&mut contents, &mut buffer);
+            let lane = Lane { file: self.files[0].clone(), index: 0, buffer };
+            lane::start(&mut self.engine, Rc::clone(&self.lanes), lane)
+                .map_err(|error| Error::usage(error.to_string()))?;
         }
-        let batches = Batches::default();
-        Ok(JobThread { spec, progress, interrupt, engine, file, lanes, block_count, batches })
+        Ok(())
     }
 
     /// How the engine runs: one line per fact and per fallback.
@@ -122,18 +145,27 @@ impl<'a> JobThread<'a> {
     /// Runs the job to its end: its amount, its time, an error or an interrupt.
     pub(crate) fn run(mut self) -> JobStats {
         let thread_start = Instant::now();
+        self.lanes.begin_schedule();
         let mut failure = self.ramp(thread_start).err();
-        let mut window = Window::open();
+        let mut window = Window::open(self.spec);
+        self.recorder.begin(window.start());
         if failure.is_none() {
-            failure = self.measure(&mut window).err();
+            failure = self.loops(&mut window).err();
         }
         if failure.is_none() && self.spec.end_fsync && self.spec.rw.writes() {
             failure = self.end_fsync().err();
         }
         let now = Instant::now();
+        window.close(now);
         self.progress.finish();
         let failure = failure.or_else(|| self.lanes.take_failure().map(|why| self.failure(why)));
-        let stats = self.stats(&window, now, now - thread_start, failure);
+        let mut stats = window.stats(self.engine.metrics(), &self.lanes, &self.batches);
+        let recorded = self.recorder.finish(now, self.engine.metrics());
+        stats.overhead = recorded.overhead(self.tick_count);
+        stats.series = recorded.series;
+        stats.elapsed = now - thread_start;
+        stats.engine_lines = self.engine_lines();
+        stats.failure = failure.or_else(|| damaged(&stats));
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {
             notice::line(&format!("bench-cli: warning: {} requests never came back", left.leaked));
@@ -149,200 +181,190 @@ impl<'a> JobThread<'a> {
         } else {
             let end = start + self.spec.ramp_time;
             // What is done during the ramp does not count towards the job's amount.
-            self.lanes.restart(None);
-            while self.engine.in_flight() > 0 && self.tick()? < end {}
+            self.lanes.set_amount(None, None);
+            while self.is_busy() && self.tick()? < end {}
+            self.lanes.forget_counts();
             // What is in flight now will complete inside the measurement and counts there.
-            let in_flight = u64::from(self.engine.in_flight());
-            self.lanes.restart(self.block_count.map(|count| count.saturating_sub(in_flight)));
+            let (in_flight, (_, largest)) =
+                (u64::from(self.engine.in_flight()), self.spec.block_bounds());
+            self.set_amount_less(in_flight * largest);
         }
         self.engine.reset_metrics();
         self.batches = Batches::default();
+        self.tick_count = 0;
+        Ok(())
+    }
+
+    fn set_amount(&self) {
+        self.set_amount_less(0);
+    }
+
+    fn set_amount_less(&self, done_bytes: u64) {
+        let requests = (self.spec.number_ios > 0).then_some(self.spec.number_ios);
+        // With --verify_only there is nothing but the check.
+        let amount_bytes = if self.spec.verify.only { Some(0) } else { self.amount_bytes };
+        let amount_bytes = amount_bytes.map(|bytes| bytes.saturating_sub(done_bytes));
+        self.lanes.set_amount(amount_bytes, requests);
+    }
+
+    /// Does the amount as often as is wanted, and checks after each time what was written.
+    fn loops(&mut self, window: &mut Window) -> Result<(), Failure> {
+        let checks = self.spec.verifies_writes() && self.spec.verify.do_verify;
+        for round in 0..self.spec.loops {
+            if round > 0 {
+                self.set_amount();
+                self.reopen_lanes()?;
+            }
+            self.measure(window)?;
+            if (checks || self.spec.verify.only) && !self.is_over() {
+                window.begin(Phase::Check);
+                self.lanes.begin_check();
+                self.reopen_lanes()?;
+                self.measure(window)?;
+                self.lanes.end_check();
+                window.begin(Phase::Work);
+            }
+            if self.is_over() || window.is_late(Instant::now()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more is to be done after this round.
+    fn is_over(&self) -> bool {
+        self.lanes.has_failed() || self.ending.is_near()
+    }
+
+    /// Gives the lanes that had nothing to do any more their next requests.
+    fn reopen_lanes(&mut self) -> Result<(), Failure> {
+        self.lanes.go_on();
+        for lane in self.lanes.take_retired() {
+            lane::start(&mut self.engine, Rc::clone(&self.lanes), lane)
+                .map_err(|error| failure(&error))?;
+        }
         Ok(())
     }
 
     /// Runs until the amount is done or the time is over, and winds down.
     fn measure(&mut self, window: &mut Window) -> Result<(), Failure> {
-        let deadline = self.spec.runtime.map(|runtime| window.start + runtime);
-        while self.engine.in_flight() > 0 {
+        while self.is_busy() {
             let now = self.tick()?;
-            if deadline.is_some_and(|deadline| now >= deadline) {
+            if window.is_due(now) {
+                window.sample(now, self.lanes.counts(), self.engine.metrics())?;
+            }
+            if window.is_late(now) {
                 self.lanes.stop();
             }
-            window.sample(now, self.lanes.counts());
+            self.recorder.tick(now, self.engine.metrics());
+            if let Some(limit) = self.spec.max_latency {
+                window.check_latency(limit, self.engine.metrics())?;
+            }
         }
         Ok(())
     }
 
-    /// One turn of the loop; the one place where the clock is read while the job runs.
+    /// Whether requests are in flight or wait for their time.
+    #[inline]
+    fn is_busy(&self) -> bool {
+        self.engine.in_flight() > 0 || (self.lanes.parked_count() > 0 && !self.lanes.is_stopped())
+    }
+
+    /// One turn of the loop; the one place where the clock is read while a plain job runs.
     #[inline]
     fn tick(&mut self) -> Result<Instant, Failure> {
+        let wait = match self.lanes.parked_count() {
+            0 => Wait::AtLeast(self.spec.complete_min),
+            _ => self.wake(),
+        };
         let depth = self.engine.in_flight();
-        let tick = self.engine.tick(Wait::AtLeast(1)).map_err(|error| failure(&error))?;
+        self.lanes.forget_time();
+        let tick = self.engine.tick(wait).map_err(|error| failure(&error))?;
         self.batches.level.record_level(depth, u64::from(tick.submitted));
         self.batches.submit.record_batch(tick.submitted);
         self.batches.complete.record_batch(tick.completed);
+        self.tick_count += 1;
         self.progress.publish(self.lanes.counts());
-        if self.interrupt.is_raised() {
+        if self.ending.is_near() {
             self.lanes.stop();
         }
         Ok(Instant::now())
     }
 
-    fn end_fsync(&mut self) -> Result<(), Failure> {
-        let lanes = Rc::clone(&self.lanes);
-        let sync = Sync { file: self.file.clone(), data_only: false };
-        let on_complete = move |done: Completion<Sync>, _: &mut Context<'_>| {
-            if let Err(error) = done.result {
-                lanes.fail(LaneFailure::Request(error));
+    /// Resumes what is due, and tells how long to wait for the rest.
+    fn wake(&mut self) -> Wait {
+        if self.lanes.is_stopped() {
+            return Wait::AtLeast(1);
+        }
+        let Some(due_ns) = self.lanes.due_in_ns() else {
+            // It goes on when another request has completed; if none is left, nothing hinders it.
+            if self.engine.in_flight() == 0 {
+                lane::resume(&mut self.engine, &self.lanes);
             }
+            self.lanes.retry_at_next_tick();
+            return Wait::AtLeast(1);
         };
-        self.engine.submit(sync, on_complete).map_err(|refused| failure(&refused.error))?;
-        self.engine.drain().map_err(|error| failure(&error))
+        if due_ns == 0 {
+            lane::resume(&mut self.engine, &self.lanes);
+            return match self.lanes.parked_count() {
+                0 => Wait::AtLeast(1),
+                _ => Wait::None,
+            };
+        }
+        let timeout = Duration::from_nanos(due_ns).min(PAUSE_MAX);
+        if self.engine.in_flight() == 0 {
+            std::thread::sleep(timeout);
+            return Wait::None;
+        }
+        Wait::For { at_least: 1, timeout }
+    }
+
+    fn end_fsync(&mut self) -> Result<(), Failure> {
+        for file in self.files.clone() {
+            let lanes = Rc::clone(&self.lanes);
+            let on_complete = move |done: Completion<Sync>, _: &mut Context<'_>| {
+                if let Err(error) = done.result {
+                    lanes.fail(LaneFailure::Request(error));
+                }
+            };
+            self.engine
+                .submit(Sync { file, data_only: false }, on_complete)
+                .map_err(|refused| failure(&refused.error))?;
+            self.engine.drain().map_err(|error| failure(&error))?;
+        }
+        Ok(())
     }
 
     fn failure(&self, why: LaneFailure) -> Failure {
         match why {
             LaneFailure::Request(error) => failure(&error),
-            LaneFailure::EndOfFile { offset } => Failure {
+            LaneFailure::EndOfFile { file, offset } => Failure {
                 errno: 0,
                 message: format!(
                     "'{}' ended before offset {offset} while the job read it; leave the file \
                      alone during the run",
-                    self.file.path().display()
+                    file.path().display()
                 ),
+            },
+            LaneFailure::Damaged => Failure {
+                errno: rustix::io::Errno::ILSEQ.raw_os_error(),
+                message: "a damaged block was found, and --verify_fatal ends the job there".into(),
             },
         }
     }
-
-    fn stats(
-        &self,
-        window: &Window,
-        end: Instant,
-        elapsed: Duration,
-        failure: Option<Failure>,
-    ) -> JobStats {
-        let metrics: &Metrics = self.engine.metrics();
-        let runtime = end - window.start;
-        let direction = |op: &OpMetrics, bw_kib, iops| Direction {
-            io_count: op.completed,
-            bytes: op.bytes,
-            short_count: op.short_transfers,
-            latency_ns: op.latency_ns.clone(),
-            runtime,
-            bw_kib,
-            iops,
-        };
-        let unsampled = Samples::default();
-        JobStats {
-            read: direction(&metrics.read, window.read_bw_kib, window.read_iops),
-            write: direction(&metrics.write, window.write_bw_kib, window.write_iops),
-            sync: direction(&metrics.sync, unsampled, unsampled),
-            depth_level: self.batches.level,
-            batch_submit: self.batches.submit,
-            batch_complete: self.batches.complete,
-            cpu: CpuUse::of_thread().since(window.thread_cpu),
-            process_cpu: CpuUse::of_process().since(window.process_cpu),
-            job_runtime: runtime,
-            elapsed,
-            enter_count: metrics.enters,
-            batch_count: metrics.batches,
-            retry_count: metrics.read.retries + metrics.write.retries + metrics.sync.retries,
-            engine_lines: self.engine_lines(),
-            failure,
-        }
-    }
 }
 
-/// The measured time and what is sampled in it.
-#[derive(Debug)]
-struct Window {
-    start: Instant,
-    thread_cpu: CpuUse,
-    process_cpu: CpuUse,
-    sampled_at: Instant,
-    sampled: Counts,
-    read_bw_kib: Samples,
-    read_iops: Samples,
-    write_bw_kib: Samples,
-    write_iops: Samples,
-}
-
-impl Window {
-    fn open() -> Window {
-        let start = Instant::now();
-        Window {
-            start,
-            thread_cpu: CpuUse::of_thread(),
-            process_cpu: CpuUse::of_process(),
-            sampled_at: start,
-            sampled: Counts::default(),
-            read_bw_kib: Samples::default(),
-            read_iops: Samples::default(),
-            write_bw_kib: Samples::default(),
-            write_iops: Samples::default(),
-        }
-    }
-
-    /// Takes a sample if one is due.
-    #[inline]
-    fn sample(&mut self, now: Instant, counts: Counts) {
-        let period = now - self.sampled_at;
-        if period >= SAMPLE_PERIOD {
-            self.take_sample(now, period, counts);
-        }
-    }
-
-    fn take_sample(&mut self, now: Instant, period: Duration, counts: Counts) {
-        let rate = |now: u64, before: u64| (now - before) * 1000 / millis(period);
-        let before = self.sampled;
-        if counts.read_count > 0 {
-            self.read_bw_kib.push(rate(counts.read_bytes, before.read_bytes) / 1024);
-            self.read_iops.push(rate(counts.read_count, before.read_count));
-        }
-        if counts.write_count > 0 {
-            self.write_bw_kib.push(rate(counts.write_bytes, before.write_bytes) / 1024);
-            self.write_iops.push(rate(counts.write_count, before.write_count));
-        }
-        self.sampled = counts;
-        self.sampled_at = now;
-    }
-}
-
-/// How many blocks the job issues; `None` if only time ends it.
-pub(crate) fn block_count(spec: &JobSpec, target: &Target) -> Option<u64> {
-    if spec.time_based {
-        return None;
-    }
-    let in_region = target.region.block_count;
-    Some(spec.io_size_bytes.map_or(in_region, |bytes| bytes / spec.block_len_bytes))
-}
-
-fn config(spec: &JobSpec) -> Result<Config, Error> {
-    let block_len_bytes = u32::try_from(spec.block_len_bytes)
-        .map_err(|_| Error::usage(format!("--bs={} is too large", spec.block_len_bytes)))?;
-    let backend = match spec.ioengine {
-        IoEngine::Auto => BackendChoice::Auto,
-        IoEngine::IoUring => BackendChoice::IoUring,
-        IoEngine::Threads => BackendChoice::Threads,
-    };
-    let poll = spec.sqthread_poll.then(|| SqPoll {
-        idle: spec.sqthread_poll_idle.unwrap_or(SQ_POLL_IDLE_DEFAULT),
-        cpu: spec.sqthread_poll_cpu,
-    });
-    Ok(Config::new()
-        .backend(backend)
-        .depth(spec.iodepth)
-        // One more than the depth: the sync at the end comes when all lanes are empty, and a
-        // full engine would mean a mistake here.
-        .capacity(spec.iodepth + 1)
-        .buffers(spec.iodepth, block_len_bytes)
-        .lanes(match spec.lane_choice() {
-            LaneChoice::Auto => Lanes::Auto,
-            LaneChoice::Off => Lanes::Off,
-        })
-        .fixed_buffers(spec.fixedbufs)
-        .fixed_files(if spec.registerfiles { FILE_SLOT_COUNT } else { 0 })
-        .sqpoll(poll))
+/// Damaged blocks are a failure, also of a job that went on to its end.
+fn damaged(stats: &JobStats) -> Option<Failure> {
+    let verified = stats.verified.as_ref().filter(|verified| verified.damaged_count > 0)?;
+    let first = verified.damaged.first().map_or("", String::as_str);
+    Some(Failure {
+        errno: rustix::io::Errno::ILSEQ.raw_os_error(),
+        message: format!(
+            "{} of {} checked units are damaged; the first: {first}",
+            verified.damaged_count, verified.checked_count
+        ),
+    })
 }
 
 fn failure(error: &iomill_engine::Error) -> Failure {
@@ -352,23 +374,28 @@ fn failure(error: &iomill_engine::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupt;
     use crate::target::CreatedFiles;
+
+    const PLACE: Place = Place { number: 0, seed: 1 };
 
     #[test]
     fn an_interrupt_ends_the_filling_of_buffers() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let spec = JobSpec {
             directory: Some(directory.path().to_owned()),
-            size_bytes: Some(4096),
-            ioengine: IoEngine::Threads,
+            size: Some(crate::job::Amount::Bytes(4096)),
+            ioengine: crate::job::IoEngine::Threads,
             ..JobSpec::default()
         };
         let (created, interrupt) = (CreatedFiles::default(), Interrupt::default());
-        let target = Target::prepare(&spec, 0, &created, &interrupt).expect("created");
-        let progress = JobProgress::default();
-        assert!(JobThread::new(&spec, &target, 0, &progress, &interrupt).is_ok());
+        let targets = target::prepare(&spec, 0, &created, &interrupt).expect("created");
+        let (progress, others) = (JobProgress::default(), Interrupt::default());
+        let ending = Ending { interrupt: &interrupt, others: &others };
+        assert!(JobThread::new(&spec, &targets, PLACE, &progress, ending, None).is_ok());
         interrupt.raise();
-        let error = JobThread::new(&spec, &target, 0, &progress, &interrupt).expect_err("ended");
+        let error =
+            JobThread::new(&spec, &targets, PLACE, &progress, ending, None).expect_err("ended");
         assert_eq!(error.exit_code(), 130, "{error}");
     }
 }

@@ -8,36 +8,59 @@
 // It panics when stderr is full or closed; `notice` does not.
 #![deny(clippy::print_stderr)]
 
+mod chart;
 mod cli;
+mod compare;
+mod confidence;
+mod contents;
 mod cpu;
 mod demo;
+mod disk;
+mod doctor;
 mod error;
+mod flow;
 mod interrupt;
 mod job;
+mod job_engine;
+mod job_file;
 mod job_thread;
 mod lane;
+mod logs;
+mod merge;
 mod notice;
 mod options;
+mod pace;
+mod paint;
+mod plan;
+mod plot;
 mod progress;
+mod recorder;
 mod report;
+mod results;
 mod runner;
+mod shell;
+mod start_at;
 mod stats;
+mod steady;
 mod target;
+mod tools;
+mod tune;
+mod verify;
+mod window;
 mod workload;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use cli::{Assignment, Request};
+use cli::{Invocation, Request};
 use error::Error;
 use interrupt::Interrupt;
-use job::JobSpec;
-use options::{Scope, Settings};
+use plan::Plan;
 use report::{Output, Report};
-use target::{CreatedFiles, Target};
+use runner::Outcome;
+use target::CreatedFiles;
 
 fn main() -> ExitCode {
     match invoke(std::env::args_os()) {
@@ -50,17 +73,19 @@ fn main() -> ExitCode {
 }
 
 fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Error> {
-    let given = match cli::read(arguments)? {
-        Request::Run(given) => given,
+    let invocation = match cli::read(arguments)? {
+        Request::Run(invocation) => invocation,
+        Request::Tool(tool, matches) => return (tool.run)(&matches),
         Request::Print(text) => {
             Output::Stdout.write(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let given = demo::complete(given);
-    let settings = settings(&given)?;
-    let spec = &settings.job;
-    let paths: Vec<PathBuf> = (0..file_count(spec)).map(|index| spec.path(index)).collect();
+    let plan = plan(invocation)?;
+    if plan.run.parse_only {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let paths: Vec<PathBuf> = plan.jobs.iter().flat_map(|job| job.spec.paths(job.copy)).collect();
 
     // Two lists, because they end at different times: the files of the jobs before the report is
     // written, the file of the report if none was.
@@ -68,17 +93,22 @@ fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Err
     let _removals = [created.removal(), report_file.removal()];
     let interrupt = Interrupt::default();
     interrupt.install([Arc::clone(&created), Arc::clone(&report_file)])?;
-    let output = Output::open(settings.run.output.as_deref(), &paths, &report_file)?;
-    let result = run(&settings, &created, &interrupt);
+    let output = Output::open(plan.run.output.as_deref(), &paths, &report_file)?;
+    let result = runner::run(&plan, &created, &interrupt);
     created.remove_all();
-    let (jobs, started) = result?;
+    let Outcome { results, disks } = result?;
+    if results.is_empty() {
+        return Err(Error::Interrupted);
+    }
 
-    let failures: Vec<String> =
-        jobs.iter().filter_map(|job| Some(job.failure.as_ref()?.message.clone())).collect();
-    let report = Report::new(spec, job_options(&given), jobs, started);
+    let failures: Vec<String> = results
+        .iter()
+        .filter_map(|result| Some(result.stats.failure.as_ref()?.message.clone()))
+        .collect();
+    let report = Report::new(&plan, results).with_disks(disks);
     let mut text = Vec::new();
     report
-        .write(settings.run.format, &mut text)
+        .write(plan.run.format, &mut text)
         .map_err(|error| Error::io(format!("cannot put the report together: {error}")))?;
     output.write(&text)?;
     report_file.keep_all();
@@ -88,53 +118,12 @@ fn invoke(arguments: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Err
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Applies the options in their order, then checks them together.
-fn settings(given: &[Assignment]) -> Result<Settings, Error> {
-    let mut settings = Settings::default();
-    for Assignment { option, text } in given {
-        option
-            .apply(&mut settings, text)
-            .map_err(|why| Error::usage(format!("--{}: {why}", option.name)))?;
-        if let Some(remark) = option.remark(text) {
-            notice::line(&format!("bench-cli: note: --{remark}"));
-        }
+/// The jobs that the invocation describes, in files or by its options.
+fn plan(invocation: Invocation) -> Result<Plan, Error> {
+    let Invocation { given, files } = invocation;
+    if files.is_empty() {
+        return Plan::of_command_line(&demo::complete(given));
     }
-    settings.job.check()?;
-    for note in settings.job.notes() {
-        notice::line(&format!("bench-cli: note: {note}"));
-    }
-    Ok(settings)
-}
-
-/// Makes the files ready and runs the jobs.
-fn run(
-    settings: &Settings,
-    created: &CreatedFiles,
-    interrupt: &Interrupt,
-) -> Result<(Vec<stats::JobStats>, SystemTime), Error> {
-    let spec = &settings.job;
-    let mut targets = (0..file_count(spec))
-        .map(|index| Target::prepare(spec, index, created, interrupt))
-        .collect::<Result<Vec<_>, _>>()?;
-    if let (Some(_), [shared]) = (&spec.filename, &targets[..]) {
-        targets = vec![shared.clone(); spec.numjobs as usize];
-    }
-    if !spec.unlink {
-        created.keep_all();
-    }
-    let started = SystemTime::now();
-    Ok((runner::run(spec, &settings.run, &targets, interrupt)?, started))
-}
-
-/// Jobs share the file of `--filename`; otherwise each has its own.
-fn file_count(spec: &JobSpec) -> u32 {
-    if spec.filename.is_some() { 1 } else { spec.numjobs }
-}
-
-fn job_options(given: &[Assignment]) -> Vec<(String, String)> {
-    given
-        .iter()
-        .filter(|given| given.option.scope == Scope::Job)
-        .map(|given| (given.option.name.to_owned(), given.text.clone()))
-        .collect()
+    let files = files.iter().map(|path| job_file::read(path)).collect::<Result<Vec<_>, _>>()?;
+    Plan::of_files(files, &given)
 }

@@ -1,16 +1,19 @@
 //! The live line on stderr while jobs run.
 //!
 //! Owns the counters that jobs publish once per tick and the thread that shows them twice a
-//! second. It never blocks a job. Started by `runner`.
+//! second, or as lines of their own with `--status-interval`. It never blocks a job. Started by
+//! `runner`.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::job::{Eta, JobSpec};
+use crate::job::{Eta, RunSpec};
+use crate::notice;
 use crate::report::units;
 use crate::stats::per_second;
+use crate::workload::Direction;
 
 /// The time between two lines.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -23,6 +26,8 @@ pub(crate) struct JobProgress {
     read_count: AtomicU64,
     write_bytes: AtomicU64,
     write_count: AtomicU64,
+    trim_bytes: AtomicU64,
+    trim_count: AtomicU64,
     finished: AtomicBool,
 }
 
@@ -33,6 +38,25 @@ pub(crate) struct Counts {
     pub(crate) read_count: u64,
     pub(crate) write_bytes: u64,
     pub(crate) write_count: u64,
+    pub(crate) trim_bytes: u64,
+    pub(crate) trim_count: u64,
+}
+
+impl Counts {
+    /// Bytes and requests of one direction.
+    #[inline]
+    pub(crate) fn of(&mut self, direction: Direction) -> (&mut u64, &mut u64) {
+        match direction {
+            Direction::Read => (&mut self.read_bytes, &mut self.read_count),
+            Direction::Write => (&mut self.write_bytes, &mut self.write_count),
+            Direction::Trim => (&mut self.trim_bytes, &mut self.trim_count),
+        }
+    }
+
+    /// All bytes.
+    fn bytes(&self) -> u64 {
+        self.read_bytes + self.write_bytes + self.trim_bytes
+    }
 }
 
 impl JobProgress {
@@ -45,6 +69,8 @@ impl JobProgress {
         self.read_count.store(counts.read_count, Ordering::Relaxed);
         self.write_bytes.store(counts.write_bytes, Ordering::Relaxed);
         self.write_count.store(counts.write_count, Ordering::Relaxed);
+        self.trim_bytes.store(counts.trim_bytes, Ordering::Relaxed);
+        self.trim_count.store(counts.trim_count, Ordering::Relaxed);
     }
 
     /// Tells the reporter that this job is done.
@@ -59,29 +85,52 @@ impl JobProgress {
             read_count: self.read_count.load(Ordering::Relaxed),
             write_bytes: self.write_bytes.load(Ordering::Relaxed),
             write_count: self.write_count.load(Ordering::Relaxed),
+            trim_bytes: self.trim_bytes.load(Ordering::Relaxed),
+            trim_count: self.trim_count.load(Ordering::Relaxed),
         }
     }
 }
 
-/// Whether the line is wanted.
-pub(crate) fn is_wanted(eta: Eta) -> bool {
-    match eta {
+/// How the line is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// One line, over and over.
+    Live,
+    /// A new line every so often: `--status-interval`.
+    Lines(Duration),
+}
+
+/// How this invocation wants the line, if at all.
+pub(crate) fn style(run: &RunSpec) -> Option<Style> {
+    if let Some(period) = run.status_interval {
+        return Some(Style::Lines(period));
+    }
+    let wanted = match run.eta {
         Eta::Auto => io::stderr().is_terminal(),
         Eta::Always => true,
         Eta::Never => false,
-    }
+    };
+    wanted.then_some(Style::Live)
 }
 
 /// Shows the line until the sender of `done` is dropped, then wipes it.
-pub(crate) fn show(spec: &JobSpec, jobs: &[JobProgress], bytes_in_all: u64, done: &Receiver<()>) {
+pub(crate) fn show(outlook: &Outlook, style: Style, jobs: &[JobProgress], done: &Receiver<()>) {
     let start = Instant::now();
     let mut before = (start, Counts::default());
     let mut widest = 0;
-    while done.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+    let period = match style {
+        Style::Live => PERIOD,
+        Style::Lines(period) => period,
+    };
+    while done.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
         let now = Instant::now();
         let counts = total(jobs);
-        let line = line(spec, jobs, (before.1, counts), now - before.0, now - start, bytes_in_all);
+        let line = line(outlook, jobs, (before.1, counts), now - before.0, now - start);
         before = (now, counts);
+        if style != Style::Live {
+            notice::line(&line);
+            continue;
+        }
         // Blanks cover what is left of a longer line before.
         let gap = usize::saturating_sub(widest, line.len());
         widest = line.len().max(widest);
@@ -99,16 +148,17 @@ fn total(jobs: &[JobProgress]) -> Counts {
         read_count: sum.read_count + job.read_count,
         write_bytes: sum.write_bytes + job.write_bytes,
         write_count: sum.write_count + job.write_count,
+        trim_bytes: sum.trim_bytes + job.trim_bytes,
+        trim_count: sum.trim_count + job.trim_count,
     })
 }
 
 fn line(
-    spec: &JobSpec,
+    outlook: &Outlook,
     jobs: &[JobProgress],
     (before, now): (Counts, Counts),
     period: Duration,
     elapsed: Duration,
-    bytes_in_all: u64,
 ) -> String {
     // Relaxed: see `JobProgress::finish`.
     let running = jobs.iter().filter(|job| !job.finished.load(Ordering::Relaxed)).count();
@@ -116,15 +166,19 @@ fn line(
     let rate = |then: u64, now: u64| per_second(now.saturating_sub(then), period);
     let mut rates = Vec::new();
     let mut iops = Vec::new();
-    if spec.rw.reads() {
+    if outlook.directions[0] {
         rates.push(format!("r={}", units::rate_iec(rate(before.read_bytes, now.read_bytes))));
         iops.push(format!("r={}", units::count(rate(before.read_count, now.read_count))));
     }
-    if spec.rw.writes() {
+    if outlook.directions[1] {
         rates.push(format!("w={}", units::rate_iec(rate(before.write_bytes, now.write_bytes))));
         iops.push(format!("w={}", units::count(rate(before.write_count, now.write_count))));
     }
-    let (percent, left) = remaining(spec, now.read_bytes + now.write_bytes, elapsed, bytes_in_all);
+    if outlook.directions[2] {
+        rates.push(format!("t={}", units::rate_iec(rate(before.trim_bytes, now.trim_bytes))));
+        iops.push(format!("t={}", units::count(rate(before.trim_count, now.trim_count))));
+    }
+    let (percent, left) = remaining(outlook, now.bytes(), elapsed);
     format!(
         "Jobs: {running}: [{percent:.1}%][{}][{} IOPS][eta {}]",
         rates.join(","),
@@ -133,19 +187,31 @@ fn line(
     )
 }
 
+/// What is to be expected of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outlook {
+    /// Whether there are reads, writes, trims.
+    pub(crate) directions: [bool; 3],
+    /// All bytes of all jobs, as far as known.
+    pub(crate) bytes: u64,
+    /// The time after which the last job ends whatever is left to do.
+    pub(crate) time_max: Option<Duration>,
+    /// Whether time alone ends the jobs.
+    pub(crate) time_based: bool,
+}
+
 /// How much is done, in percent, and how long the rest takes at this pace.
-fn remaining(spec: &JobSpec, bytes: u64, elapsed: Duration, bytes_in_all: u64) -> (f64, Duration) {
-    let by_time = spec.runtime.map(|runtime| {
-        let whole = runtime + spec.ramp_time;
+fn remaining(outlook: &Outlook, bytes: u64, elapsed: Duration) -> (f64, Duration) {
+    let by_time = outlook.time_max.map(|whole| {
         let done = elapsed.as_secs_f64() / whole.as_secs_f64();
         (done.min(1.0) * 100.0, whole.saturating_sub(elapsed))
     });
-    if spec.time_based
+    if outlook.time_based
         && let Some(by_time) = by_time
     {
         return by_time;
     }
-    let done = (bytes as f64 / bytes_in_all.max(1) as f64).clamp(1e-6, 1.0);
+    let done = (bytes as f64 / outlook.bytes.max(1) as f64).clamp(1e-6, 1.0);
     let left_s = elapsed.as_secs_f64() * (1.0 / done - 1.0);
     let by_bytes = (done * 100.0, Duration::from_secs_f64(left_s.min(1e9)));
     // Whichever ends first ends the job.
@@ -159,35 +225,39 @@ fn remaining(spec: &JobSpec, bytes: u64, elapsed: Duration, bytes_in_all: u64) -
 mod tests {
     use super::*;
 
-    fn job(options: &[(&str, &str)]) -> JobSpec {
-        let mut settings = crate::options::Settings::default();
-        for (name, text) in options {
-            let option = crate::options::find(name).expect("known");
-            option.apply(&mut settings, text).expect("valid");
-        }
-        settings.job
-    }
-
     #[test]
     fn the_line_sums_jobs_and_counts_the_running_ones() {
-        let spec = job(&[("rw", "randrw"), ("runtime", "10s"), ("time_based", "1")]);
+        let outlook = Outlook {
+            directions: [true, true, false],
+            bytes: 1,
+            time_max: Some(Duration::from_secs(10)),
+            time_based: true,
+        };
         let jobs: [JobProgress; 3] = Default::default();
-        let counts =
-            Counts { read_bytes: 8 << 20, read_count: 2048, write_bytes: 4096, write_count: 1 };
+        let counts = Counts {
+            read_bytes: 8 << 20,
+            read_count: 2048,
+            write_bytes: 4096,
+            write_count: 1,
+            ..Counts::default()
+        };
         jobs.iter().for_each(|job| job.publish(counts));
         jobs[1].finish();
         let period = Duration::from_secs(1);
         let since = (Counts::default(), total(&jobs));
-        let line = line(&spec, &jobs, since, period, Duration::from_secs(4), 1);
+        let line = line(&outlook, &jobs, since, period, Duration::from_secs(4));
         assert_eq!(line, "Jobs: 2: [40.0%][r=24.0MiB/s,w=12.0KiB/s][r=6144,w=3 IOPS][eta 00m:06s]");
     }
 
     #[test]
     fn whichever_ends_first_gives_the_time_left() {
         let second = Duration::from_secs(1);
-        let bounded = job(&[("runtime", "100s")]);
-        assert_eq!(remaining(&bounded, 50, second, 100), (50.0, second));
-        let short = job(&[("runtime", "2s")]);
-        assert_eq!(remaining(&short, 1, second, 1000), (50.0, second));
+        let of = |bytes, time_s| Outlook {
+            bytes,
+            time_max: Some(Duration::from_secs(time_s)),
+            ..Outlook::default()
+        };
+        assert_eq!(remaining(&of(100, 100), 50, second), (50.0, second));
+        assert_eq!(remaining(&of(1000, 2), 1, second), (50.0, second));
     }
 }

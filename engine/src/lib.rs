@@ -43,6 +43,9 @@ mod ranges;
 mod report;
 mod variables;
 
+#[cfg(target_os = "linux")]
+mod kernel;
+
 #[expect(unsafe_code, reason = "owns the memory that the kernel writes")]
 mod buffer;
 #[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
@@ -89,6 +92,8 @@ pub use handle::{
 };
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
+#[cfg(target_os = "linux")]
+pub use kernel::KernelSupport;
 pub use lanes::{
     FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,
 };

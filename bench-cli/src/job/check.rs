@@ -3,11 +3,14 @@
 //! Owns every check that needs two options and no file; single values were checked against the
 //! table. Called by `main` once, before anything is opened.
 
-use super::{IoEngine, JobSpec, memory};
+use super::{Amount, IoEngine, JobSpec, RateProcess, Sizes, VerifyKind, memory};
 use crate::error::Error;
 
 /// The most memory that the buffers of all jobs may take together.
 const BUFFERS_LEN_BYTES_MAX: u64 = 8 << 30;
+
+/// The smallest unit with a header of its own.
+const UNIT_BYTES_MIN: u64 = 128;
 
 impl JobSpec {
     /// Refuses options that contradict each other.
@@ -22,33 +25,12 @@ impl JobSpec {
             self.foreign_to_engine(),
             self.impossible_amount(),
             self.impossible_path(),
+            self.impossible_verify(),
         ];
         match refusals.into_iter().flatten().next() {
             Some(refusal) => Err(Error::Usage(refusal)),
             None => Ok(()),
         }
-    }
-
-    /// Options that are fine but have no effect on this job, one line each.
-    pub(crate) fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        let mut note = |given: bool, name: &str, why: &str| {
-            if given {
-                notes.push(format!("{name} has no effect: {why}"));
-            }
-        };
-        let read_only = !self.rw.writes();
-        note(read_only && self.fsync_every > 0, "--fsync", "the job does not write");
-        note(read_only && self.fdatasync_every > 0, "--fdatasync", "the job does not write");
-        note(read_only && self.end_fsync, "--end_fsync", "the job does not write");
-        note(read_only && self.refill_buffers, "--refill_buffers", "the job does not write");
-        note(read_only && self.zero_buffers, "--zero_buffers", "the job does not write");
-        let unmixed = !self.rw.is_mixed();
-        note(unmixed && self.rwmixread.is_some(), "--rwmixread", "rw is not a mixed pattern");
-        note(unmixed && self.rwmixwrite.is_some(), "--rwmixwrite", "rw is not a mixed pattern");
-        let ordered = !self.rw.is_random();
-        note(ordered && self.norandommap, "--norandommap", "the offsets are sequential");
-        notes
     }
 
     fn contradiction(&self) -> Option<String> {
@@ -65,6 +47,11 @@ impl JobSpec {
         if self.fsync_every > 0 && self.fdatasync_every > 0 {
             return Some("--fsync and --fdatasync are alternatives; give one of them".into());
         }
+        let pace = &self.pace;
+        if pace.rate_bytes.iter().zip(&pace.rate_iops).any(|(bytes, iops)| *bytes > 0 && *iops > 0)
+        {
+            return Some("--rate and --rate_iops are alternatives; give one of them".into());
+        }
         if self.refill_buffers && self.zero_buffers {
             return Some("--refill_buffers and --zero_buffers contradict each other".into());
         }
@@ -77,8 +64,22 @@ impl JobSpec {
     }
 
     fn missing_partner(&self) -> Option<String> {
+        if self.steady.is_some() && self.steady_times.duration.is_zero() {
+            return Some("--steadystate needs --steadystate_duration, e.g. 30s".into());
+        }
+        if self.pace.process == RateProcess::Poisson && !self.pace.is_rated() {
+            return Some("--rate_process=poisson needs --rate_iops or --rate".into());
+        }
+
         if self.time_based && self.runtime.is_none() {
             return Some("--time_based needs --runtime, e.g. --runtime=10s".into());
+        }
+        let (block, largest) = self.block_bounds();
+        if self.strided && self.zone_size_bytes < block {
+            return Some(format!("--zonemode=strided needs --zonesize of at least --bs={block}"));
+        }
+        if self.strided && self.zone_range_bytes.is_some_and(|range| range < largest) {
+            return Some(format!("--zonerange is smaller than one block, --bs={largest}"));
         }
         let poll_options = [
             ("--sqthread_poll_cpu", self.sqthread_poll_cpu.is_some()),
@@ -102,18 +103,30 @@ impl JobSpec {
     }
 
     fn impossible_amount(&self) -> Option<String> {
-        let block = self.block_len_bytes;
-        for (name, amount) in [("--size", self.size_bytes), ("--io_size", self.io_size_bytes)] {
+        let (block, largest) = self.block_bounds();
+        let [size, io_size] =
+            [self.size, self.io_size].map(|amount| amount.and_then(Amount::bytes));
+        for (name, amount) in [("--size", size), ("--io_size", io_size)] {
             if let Some(amount) = amount.filter(|amount| *amount < block) {
                 return Some(format!("{name}={amount} is smaller than one block, --bs={block}"));
             }
         }
+        let files = u64::try_from(self.named_files().len()).unwrap_or(1);
+        let files = files.max(u64::from(self.files.count));
+        if let Some(size) =
+            size.filter(|size| size / files < block && self.files.size_bytes.is_none())
+        {
+            return Some(format!(
+                "--size={size} divided by {files} files is less than one block, --bs={block}"
+            ));
+        }
         // The kernel's file offsets are signed.
-        let end = self.offset_bytes.saturating_add(self.size_bytes.unwrap_or(0));
+        let size = if self.files.size_bytes.is_some() { 0 } else { size.unwrap_or(0) };
+        let end = self.offset.bytes().unwrap_or(0).saturating_add(size);
         if i64::try_from(end).is_err() {
             return Some(format!("--offset plus --size is {end} bytes, beyond the largest file"));
         }
-        let buffers = u64::from(self.iodepth) * u64::from(self.numjobs) * block;
+        let buffers = u64::from(self.iodepth) * u64::from(self.numjobs) * largest;
         if buffers > BUFFERS_LEN_BYTES_MAX {
             return Some(format!(
                 "--bs x --iodepth x --numjobs needs {buffers} bytes of buffers, at most \
@@ -123,14 +136,47 @@ impl JobSpec {
         memory::refusal(buffers)
     }
 
+    fn impossible_verify(&self) -> Option<String> {
+        let verify = &self.verify;
+        let Some(kind) = verify.kind else {
+            return verify.only.then(|| "--verify_only needs --verify, e.g. crc32c".to_owned());
+        };
+        if matches!(kind, VerifyKind::Pattern | VerifyKind::PatternHeader)
+            && verify.pattern.is_none()
+        {
+            return Some(format!("--verify={} needs --verify_pattern", kind.name()));
+        }
+        if self.rw.trims() {
+            return Some("--verify and trims exclude each other: a trimmed block is gone".into());
+        }
+        let unit = self.verify_unit();
+        if kind.has_header() && unit < UNIT_BYTES_MIN {
+            return Some(format!(
+                "--verify={} needs blocks of at least {UNIT_BYTES_MIN} bytes, not {unit}",
+                kind.name()
+            ));
+        }
+        let lengths =
+            self.directions().flat_map(|direction| match &self.blocks[direction as usize] {
+                Sizes::Split(parts) => parts.iter().map(|part| part.0).collect(),
+                sizes => vec![sizes.min(), sizes.max()],
+            });
+        let mut lengths = lengths.chain([self.block_unit()]);
+        lengths.find(|len| !len.is_multiple_of(unit)).map(|len| {
+            format!(
+                "--verify puts a header every {unit} bytes, and blocks of {len} bytes are no \
+                 multiple of that; give --verify_interval"
+            )
+        })
+    }
+
     fn impossible_path(&self) -> Option<String> {
         match &self.filename {
             None => self.name.contains('/').then(|| {
                 format!("--name={} contains '/' but names a file; use --directory", self.name)
             }),
-            Some(filename) => (filename.is_absolute() && self.directory.is_some()).then(|| {
-                format!("--filename={} is absolute; leave --directory out", filename.display())
-            }),
+            Some(filename) => (filename.starts_with('/') && self.directory.is_some())
+                .then(|| format!("--filename={filename} is absolute; leave --directory out")),
         }
     }
 }
@@ -171,6 +217,16 @@ mod tests {
             (vec![("io_size", "1k")], ["--io_size=1024", "--bs=4096"]),
             (vec![("bs", "64m"), ("iodepth", "4096")], ["--bs", "--iodepth"]),
             (vec![("size", "8192p")], ["--offset", "--size"]),
+            (vec![("rate", "1m"), ("rate_iops", "5")], ["--rate", "--rate_iops"]),
+            (vec![("rate_process", "poisson")], ["--rate_process", "--rate_iops"]),
+            (vec![("ss", "iops:2%")], ["--steadystate", "--steadystate_duration"]),
+            (vec![("size", "8k"), ("nrfiles", "4")], ["--size=8192", "4 files"]),
+            (vec![("zonemode", "strided")], ["--zonemode=strided", "--zonesize"]),
+            (vec![("verify_only", "1")], ["--verify_only", "--verify"]),
+            (vec![("verify", "pattern")], ["--verify=pattern", "--verify_pattern"]),
+            (vec![("verify", "crc32c"), ("bs", "64")], ["--verify=crc32c", "128"]),
+            (vec![("verify", "crc32c"), ("rw", "trim")], ["--verify", "trim"]),
+            (vec![("verify", "crc32c"), ("bssplit", "4k/50:5k/50")], ["4096", "--verify_interval"]),
             (vec![("name", "a/b")], ["--name=a/b", "--directory"]),
             (vec![("filename", "/x"), ("directory", "y")], ["--filename=/x", "--directory"]),
         ] {
@@ -188,11 +244,10 @@ mod tests {
 
     #[test]
     fn mixes_follow_either_percentage() {
-        use crate::workload::ReadPercent;
-        assert_eq!(job(&[("rw", "randrw")]).read_percent(), ReadPercent(50));
-        assert_eq!(job(&[("rw", "rw"), ("rwmixread", "70")]).read_percent(), ReadPercent(70));
-        assert_eq!(job(&[("rw", "rw"), ("rwmixwrite", "70")]).read_percent(), ReadPercent(30));
-        assert_eq!(job(&[("rw", "write"), ("rwmixread", "9")]).read_percent(), ReadPercent(0));
+        assert_eq!(job(&[("rw", "randrw")]).read_percent(), 50);
+        assert_eq!(job(&[("rw", "rw"), ("rwmixread", "70")]).read_percent(), 70);
+        assert_eq!(job(&[("rw", "rw"), ("rwmixwrite", "70")]).read_percent(), 30);
+        assert_eq!(job(&[("rw", "write"), ("rwmixread", "9")]).read_percent(), 0);
     }
 
     #[test]
@@ -206,7 +261,8 @@ mod tests {
     #[test]
     fn created_files_carry_the_name_and_the_job() {
         let spec = job(&[("name", "x"), ("directory", "/d")]);
-        assert_eq!(spec.path(2).to_str(), Some("/d/x.2.0"));
-        assert_eq!(job(&[("filename", "f"), ("directory", "/d")]).path(2).to_str(), Some("/d/f"));
+        assert_eq!(spec.paths(2), [std::path::Path::new("/d/x.2.0")]);
+        let named = job(&[("filename", "f"), ("directory", "/d")]);
+        assert_eq!(named.paths(2), [std::path::Path::new("/d/f")]);
     }
 }

@@ -11,7 +11,23 @@ const MEMINFO_PATH: &str = "/proc/meminfo";
 /// Why buffers of `len_bytes` in all cannot be had on this machine; `None` if they can, or if the
 /// machine does not tell.
 pub(super) fn refusal(len_bytes: u64) -> Option<String> {
-    refusal_beyond(len_bytes, available_bytes(&fs::read_to_string(MEMINFO_PATH).ok()?)?)
+    refusal_beyond(len_bytes, available()?)
+}
+
+/// Why what a verification remembers cannot be had on this machine.
+pub(super) fn refusal_to_remember(len_bytes: u64) -> Option<String> {
+    let available_bytes = available()?;
+    (len_bytes > available_bytes).then(|| {
+        format!(
+            "--verify needs {len_bytes} bytes to remember what was written, but only \
+             {available_bytes} bytes of memory are available; lower --size, or raise --bs or \
+             --verify_interval"
+        )
+    })
+}
+
+fn available() -> Option<u64> {
+    available_bytes(&fs::read_to_string(MEMINFO_PATH).ok()?)
 }
 
 fn refusal_beyond(len_bytes: u64, available_bytes: u64) -> Option<String> {
@@ -55,6 +71,7 @@ mod tests {
         assert_eq!(refusal(4096), None);
         if fs::read_to_string(MEMINFO_PATH).is_ok() {
             assert!(refusal(u64::MAX).is_some());
+            assert!(refusal_to_remember(u64::MAX).is_some_and(|why| why.contains("--verify")));
         } else {
             println!("skipped: {MEMINFO_PATH} cannot be read");
         }

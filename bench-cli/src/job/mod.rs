@@ -1,29 +1,41 @@
 //! What a job is to do, as its options say.
 //!
 //! Owns the defaults (fio's) and what follows from several options together. It opens nothing
-//! and refuses nothing; `check` does. Filled in by `options::table`; read by `target`,
-//! `job_thread` and the reports.
+//! and refuses nothing; `check` does. Filled in by `options`; read by everything that runs a job
+//! and by the reports.
 
+mod blocks;
 mod check;
+mod files;
 mod memory;
+mod notes;
+mod pace;
+mod policy;
+pub(crate) mod reporting;
+mod verify;
 mod words;
 
-pub(crate) use words::{Eta, Format, IoEngine, LaneChoice, Rw};
+pub(crate) use blocks::{BLOCK_LEN_BYTES_MAX, Sizes};
+pub(crate) use files::{Amount, Fallocate, FileService, FilesSpec, Skew};
+pub(crate) use pace::{PaceSpec, RateProcess};
+pub(crate) use policy::{
+    ContinueOn, ExitWhat, Schedule, Steady, SteadyLimit, SteadyTimes, SteadyValue,
+};
+pub(crate) use reporting::Reporting;
+pub(crate) use verify::{VerifyKind, VerifySpec};
+pub(crate) use words::{Eta, Format, IoEngine, LaneChoice, Rw, SyncMode};
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::workload::{Order, ReadPercent};
+use crate::error::Error;
+use crate::options::value;
+use crate::verify::Verifier;
+use crate::workload::{Direction, Distribution, Region};
 
 /// The seed of every run unless the options say otherwise.
 const SEED_DEFAULT: u64 = 0x10_4111;
-
-/// The percentiles that fio reports by default.
-const PERCENTILES_DEFAULT: [f64; 17] = [
-    1.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95,
-    99.99,
-];
 
 /// How this invocation reports.
 #[derive(Clone, Debug, Default)]
@@ -31,20 +43,50 @@ pub(crate) struct RunSpec {
     pub(crate) output: Option<PathBuf>,
     pub(crate) format: Format,
     pub(crate) eta: Eta,
+    /// The time between two lines about the progress, also without a terminal.
+    pub(crate) status_interval: Option<Duration>,
+    /// When to start, as a time since 1970.
+    pub(crate) start_at: Option<Duration>,
+    /// The sections to run; all if there are none.
+    pub(crate) sections: Vec<String>,
+    pub(crate) parse_only: bool,
+    pub(crate) ignore_unsupported: bool,
 }
 
 /// One job, as its options describe it.
 #[derive(Clone, Debug)]
 pub(crate) struct JobSpec {
     pub(crate) name: String,
-    pub(crate) filename: Option<PathBuf>,
+    pub(crate) description: Option<String>,
+    /// What a kilo is in the values of this job: 1024 or 1000.
+    pub(crate) kb_base: u64,
+    /// As it was given: several names are separated by colons.
+    pub(crate) filename: Option<String>,
+    pub(crate) files: FilesSpec,
     pub(crate) directory: Option<PathBuf>,
     pub(crate) rw: Rw,
-    pub(crate) block_len_bytes: u64,
+    /// Of reads, writes and trims.
+    pub(crate) blocks: [Sizes; 3],
+    /// What random offsets are multiples of; the smallest block if `None`.
+    pub(crate) block_align_bytes: Option<[u64; 3]>,
     pub(crate) iodepth: u32,
-    pub(crate) size_bytes: Option<u64>,
-    pub(crate) offset_bytes: u64,
-    pub(crate) io_size_bytes: Option<u64>,
+    /// Completions to wait for at once.
+    pub(crate) complete_min: u32,
+    pub(crate) size: Option<Amount>,
+    pub(crate) offset: Amount,
+    /// The distance between the offsets of two copies.
+    pub(crate) offset_increment: Amount,
+    /// What a calculated offset is rounded down to a multiple of.
+    pub(crate) offset_align_bytes: Option<u64>,
+    pub(crate) io_size: Option<Amount>,
+    /// Work in pieces with holes between them.
+    pub(crate) strided: bool,
+    pub(crate) zone_size_bytes: u64,
+    pub(crate) zone_range_bytes: Option<u64>,
+    pub(crate) zone_skip_bytes: u64,
+    /// The most requests of the job; 0 is no limit.
+    pub(crate) number_ios: u64,
+    pub(crate) loops: u64,
     pub(crate) runtime: Option<Duration>,
     pub(crate) time_based: bool,
     pub(crate) ramp_time: Duration,
@@ -58,35 +100,69 @@ pub(crate) struct JobSpec {
     pub(crate) sqthread_poll_cpu: Option<u32>,
     pub(crate) sqthread_poll_idle: Option<Duration>,
     pub(crate) numjobs: u32,
+    pub(crate) schedule: Schedule,
     pub(crate) group_reporting: bool,
+    pub(crate) cpus_allowed: Vec<u32>,
+    pub(crate) cpus_split: bool,
+    pub(crate) pace: PaceSpec,
+    /// The job fails when a request takes longer.
+    pub(crate) max_latency: Option<Duration>,
+    pub(crate) steady: Option<Steady>,
+    pub(crate) steady_times: SteadyTimes,
     pub(crate) rwmixread: Option<u8>,
     pub(crate) rwmixwrite: Option<u8>,
+    pub(crate) distribution: [Distribution; 3],
+    /// The share of random requests among those of a random job.
+    pub(crate) percentage_random: [u8; 3],
     pub(crate) norandommap: bool,
     pub(crate) randseed: Option<u64>,
     pub(crate) randrepeat: bool,
     pub(crate) fsync_every: u64,
     pub(crate) fdatasync_every: u64,
     pub(crate) end_fsync: bool,
+    pub(crate) sync_mode: SyncMode,
     pub(crate) unlink: bool,
     pub(crate) allow_overwrite: bool,
     pub(crate) invalidate: bool,
     pub(crate) refill_buffers: bool,
     pub(crate) zero_buffers: bool,
-    pub(crate) percentiles: Vec<f64>,
+    pub(crate) buffer_pattern: Option<Vec<u8>>,
+    /// The share of zeros at the end of each block, in percent.
+    pub(crate) compress_percent: u8,
+    /// The share of writes that repeat an earlier block, in percent.
+    pub(crate) dedupe_percent: u8,
+    pub(crate) verify: VerifySpec,
+    pub(crate) continue_on: ContinueOn,
+    /// Error numbers that do not count: of reads, writes and verifications.
+    pub(crate) ignored_errors: [Vec<i32>; 3],
+    pub(crate) reporting: Reporting,
 }
 
 impl Default for JobSpec {
     fn default() -> JobSpec {
         JobSpec {
             name: "job".to_owned(),
+            description: None,
+            kb_base: value::KB_BASE_DEFAULT,
             filename: None,
+            files: FilesSpec::default(),
             directory: None,
             rw: Rw::default(),
-            block_len_bytes: 4096,
+            blocks: [const { Sizes::Fixed(4096) }; 3],
+            block_align_bytes: None,
             iodepth: 1,
-            size_bytes: None,
-            offset_bytes: 0,
-            io_size_bytes: None,
+            complete_min: 1,
+            size: None,
+            offset: Amount::Bytes(0),
+            offset_increment: Amount::Bytes(0),
+            offset_align_bytes: None,
+            io_size: None,
+            strided: false,
+            zone_size_bytes: 0,
+            zone_range_bytes: None,
+            zone_skip_bytes: 0,
+            number_ios: 0,
+            loops: 1,
             runtime: None,
             time_based: false,
             ramp_time: Duration::ZERO,
@@ -100,21 +176,37 @@ impl Default for JobSpec {
             sqthread_poll_cpu: None,
             sqthread_poll_idle: None,
             numjobs: 1,
+            schedule: Schedule::default(),
             group_reporting: false,
+            cpus_allowed: Vec::new(),
+            cpus_split: false,
+            pace: PaceSpec::default(),
+            max_latency: None,
+            steady: None,
+            steady_times: SteadyTimes::default(),
             rwmixread: None,
             rwmixwrite: None,
+            distribution: [const { Distribution::Uniform }; 3],
+            percentage_random: [100; 3],
             norandommap: false,
             randseed: None,
             randrepeat: true,
             fsync_every: 0,
             fdatasync_every: 0,
             end_fsync: false,
+            sync_mode: SyncMode::None,
             unlink: true,
             allow_overwrite: false,
             invalidate: true,
             refill_buffers: false,
             zero_buffers: false,
-            percentiles: PERCENTILES_DEFAULT.to_vec(),
+            buffer_pattern: None,
+            compress_percent: 0,
+            dedupe_percent: 0,
+            verify: VerifySpec::default(),
+            continue_on: ContinueOn::default(),
+            ignored_errors: [const { Vec::new() }; 3],
+            reporting: Reporting::default(),
         }
     }
 }
@@ -134,25 +226,42 @@ impl JobSpec {
         })
     }
 
-    /// The order of offsets.
-    pub(crate) fn order(&self) -> Order {
-        match (self.rw.is_random(), self.norandommap) {
-            (false, _) => Order::Sequential,
-            (true, false) => Order::RandomOnce,
-            (true, true) => Order::RandomUniform,
-        }
+    /// The directions that the job goes in.
+    pub(crate) fn directions(&self) -> impl Iterator<Item = Direction> + use<> {
+        let rw = self.rw;
+        Direction::ALL.into_iter().filter(move |direction| rw.has(*direction))
     }
 
-    /// The share of reads.
-    pub(crate) fn read_percent(&self) -> ReadPercent {
-        ReadPercent(match (self.rw.reads(), self.rw.writes()) {
+    /// The smallest and the largest block of all directions that the job goes in.
+    pub(crate) fn block_bounds(&self) -> (u64, u64) {
+        let sizes = || self.directions().map(|direction| &self.blocks[direction as usize]);
+        let min = sizes().map(Sizes::min).min().unwrap_or(1);
+        (min, sizes().map(Sizes::max).max().unwrap_or(1))
+    }
+
+    /// What every offset is a multiple of, seen from the job's first byte.
+    pub(crate) fn block_unit(&self) -> u64 {
+        let unit = |direction: Direction| match self.block_align_bytes {
+            Some(align) => align[direction as usize],
+            None => self.blocks[direction as usize].min(),
+        };
+        self.directions().map(unit).min().unwrap_or(1)
+    }
+
+    /// Whether all requests have the same length.
+    pub(crate) fn has_one_block_size(&self) -> bool {
+        let (min, max) = self.block_bounds();
+        min == max
+    }
+
+    /// The share of reads among reads and writes, in percent.
+    pub(crate) fn read_percent(&self) -> u8 {
+        let from_writes = self.rwmixwrite.map(|percent| 100 - percent);
+        match (self.rw.has(Direction::Read), self.rw.has(Direction::Write)) {
+            (true, true) => self.rwmixread.or(from_writes).unwrap_or(50),
             (true, false) => 100,
             (false, _) => 0,
-            (true, true) => {
-                let from_writes = self.rwmixwrite.map(|percent| 100 - percent);
-                self.rwmixread.or(from_writes).unwrap_or(50)
-            }
-        })
+        }
     }
 
     /// The seed of all jobs of this run; each job derives its own from it.
@@ -176,16 +285,43 @@ impl JobSpec {
         }
     }
 
-    /// The path of the file of job number `job_index`.
-    pub(crate) fn path(&self, job_index: u32) -> PathBuf {
-        let directory = self.directory.clone().unwrap_or_default();
-        match &self.filename {
-            Some(filename) => directory.join(filename),
-            None if self.directory.is_none() => {
-                PathBuf::from(format!("./{}.{job_index}.0", self.name))
-            }
-            None => directory.join(format!("{}.{job_index}.0", self.name)),
+    /// Whether the job reads back what it wrote.
+    pub(crate) fn verifies_writes(&self) -> bool {
+        let wanted = self.verify.do_verify || self.verify.backlog > 0;
+        self.verify.kind.is_some() && self.rw.writes() && wanted
+    }
+
+    /// Refuses files that are too large to remember what was written to them.
+    ///
+    /// # Errors
+    ///
+    /// A usage error with both numbers.
+    pub(crate) fn check_memory(&self, regions: &[Region]) -> Result<(), Error> {
+        match memory::refusal_to_remember(Verifier::memory_bytes(self, regions)) {
+            Some(refusal) => Err(Error::Usage(refusal)),
+            None => Ok(()),
         }
+    }
+
+    /// Whether the reads of the job are checked as they come.
+    pub(crate) fn verifies_reads(&self) -> bool {
+        self.verify.kind.is_some() && !self.rw.changes() && self.verify.do_verify
+    }
+
+    /// The distance of headers in verified blocks.
+    pub(crate) fn verify_unit(&self) -> u64 {
+        self.verify.interval_bytes.unwrap_or_else(|| self.block_bounds().0)
+    }
+
+    /// Bytes that the job transfers when its files give it `region_bytes`; `None` when only time
+    /// ends it.
+    pub(crate) fn amount_bytes(&self, region_bytes: u64) -> Option<u64> {
+        if self.time_based {
+            return None;
+        }
+        // With files of a size of their own, --size is the amount and not their size.
+        let size = self.size.filter(|_| self.files.size_bytes.is_some());
+        Some(self.io_size.or(size).map_or(region_bytes, |amount| amount.of(region_bytes)))
     }
 }
 

@@ -3,38 +3,67 @@
 //! Owns fio's names for them, and nothing else. Used by `options::table` to read them and by the
 //! reports to print them.
 
+use crate::options::value;
+use crate::workload::Direction;
+
 /// fio's `rw`: directions and order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rw {
     name: &'static str,
-    reads: bool,
-    writes: bool,
+    directions: [bool; 3],
     random: bool,
+    /// Each block is trimmed and then written.
+    pub(crate) trims_first: bool,
+    /// Bytes between the end of one block and the start of the next: `read:8k`.
+    pub(crate) skip_bytes: i64,
+    /// Requests in a row from each random offset on: `randread:8`.
+    pub(crate) run_len: u64,
 }
 
 impl Default for Rw {
     fn default() -> Rw {
-        Rw { name: "read", reads: true, writes: false, random: false }
+        Rw::from_name("read").unwrap_or_else(|_| unreachable!("a pattern of the list"))
     }
 }
 
 impl Rw {
-    /// The accepted words; `readwrite` is fio's second name of `rw`.
-    pub(crate) const NAMES: &'static [&'static str] =
-        &["read", "write", "randread", "randwrite", "rw", "randrw", "readwrite"];
+    /// fio's words; what they read, write and trim, and whether at random.
+    const WORDS: &'static [(&'static str, [bool; 3], bool)] = &[
+        ("read", [true, false, false], false),
+        ("write", [false, true, false], false),
+        ("trim", [false, false, true], false),
+        ("randread", [true, false, false], true),
+        ("randwrite", [false, true, false], true),
+        ("randtrim", [false, false, true], true),
+        ("rw", [true, true, false], false),
+        ("randrw", [true, true, false], true),
+        ("trimwrite", [false, true, true], false),
+        ("randtrimwrite", [false, true, true], true),
+    ];
 
-    /// The pattern called `name`.
-    pub(crate) fn from_name(name: &str) -> Option<Rw> {
-        let (name, reads, writes, random) = match name {
-            "read" => ("read", true, false, false),
-            "write" => ("write", false, true, false),
-            "randread" => ("randread", true, false, true),
-            "randwrite" => ("randwrite", false, true, true),
-            "rw" | "readwrite" => ("rw", true, true, false),
-            "randrw" => ("randrw", true, true, true),
-            _ => return None,
+    /// The pattern that `text` names, with its suffix.
+    pub(crate) fn from_name(text: &str) -> Result<Rw, String> {
+        let (word, suffix) = text.split_once(':').unwrap_or((text, ""));
+        let wanted = if word == "readwrite" { "rw" } else { word };
+        let found = Rw::WORDS.iter().find(|(name, ..)| *name == wanted);
+        let Some((name, directions, random)) = found else {
+            let names: Vec<&str> = Rw::WORDS.iter().map(|(name, ..)| *name).collect();
+            return Err(format!("'{word}' is none of {}", names.join(", ")));
         };
-        Some(Rw { name, reads, writes, random })
+        let trims_first = wanted.ends_with("trimwrite");
+        let (name, directions, random) = (*name, *directions, *random);
+        let mut rw = Rw { name, directions, random, trims_first, skip_bytes: 0, run_len: 1 };
+        if random && !suffix.is_empty() {
+            rw.run_len = value::integer(suffix)?.max(1);
+        } else if !suffix.is_empty() {
+            let (sign, digits) = match suffix.strip_prefix('-') {
+                Some(digits) => (-1, digits),
+                None => (1, suffix),
+            };
+            let bytes = value::size_bytes(digits, value::KB_BASE_DEFAULT)?;
+            rw.skip_bytes = sign * i64::try_from(bytes).map_err(|_| "the distance is too long")?;
+        }
+        Ok(rw)
     }
 
     /// fio's name of the pattern.
@@ -42,14 +71,29 @@ impl Rw {
         self.name
     }
 
+    /// Whether the job goes in this direction.
+    pub(crate) fn has(self, direction: Direction) -> bool {
+        self.directions[direction as usize]
+    }
+
     /// Whether the job reads.
     pub(crate) fn reads(self) -> bool {
-        self.reads
+        self.has(Direction::Read)
     }
 
     /// Whether the job writes.
     pub(crate) fn writes(self) -> bool {
-        self.writes
+        self.has(Direction::Write)
+    }
+
+    /// Whether the job trims.
+    pub(crate) fn trims(self) -> bool {
+        self.has(Direction::Trim)
+    }
+
+    /// Whether the job changes the file.
+    pub(crate) fn changes(self) -> bool {
+        self.writes() || self.trims()
     }
 
     /// Whether offsets are random.
@@ -59,7 +103,34 @@ impl Rw {
 
     /// Whether the job reads and writes.
     pub(crate) fn is_mixed(self) -> bool {
-        self.reads && self.writes
+        self.reads() && self.writes()
+    }
+}
+
+/// fio's `sync`: how a write becomes durable by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SyncMode {
+    /// Not at all.
+    #[default]
+    None,
+    /// With data and metadata: `O_SYNC`.
+    Sync,
+    /// With what is needed to read the data: `O_DSYNC`.
+    Dsync,
+}
+
+impl SyncMode {
+    /// The accepted words.
+    pub(crate) const NAMES: &'static [&'static str] = &["none", "sync", "dsync", "0", "1"];
+
+    /// The mode called `name`.
+    pub(crate) fn from_name(name: &str) -> Option<SyncMode> {
+        match name {
+            "none" | "0" => Some(SyncMode::None),
+            "sync" | "1" => Some(SyncMode::Sync),
+            "dsync" => Some(SyncMode::Dsync),
+            _ => None,
+        }
     }
 }
 
@@ -75,16 +146,20 @@ pub(crate) enum IoEngine {
 }
 
 impl IoEngine {
-    /// The accepted words; `psync` is the engine of fio that does the same system calls.
-    pub(crate) const NAMES: &'static [&'static str] = &["auto", "io_uring", "threads", "psync"];
-
-    /// The engine called `name`.
-    pub(crate) fn from_name(name: &str) -> Option<IoEngine> {
+    /// The engine called `name`, by our names and by fio's. fio's `libaio` and `posixaio` keep
+    /// many requests in flight, its `psync` and its relations make one blocking call at a time.
+    pub(crate) fn from_name(name: &str) -> Result<IoEngine, String> {
         match name {
-            "auto" => Some(IoEngine::Auto),
-            "io_uring" => Some(IoEngine::IoUring),
-            "threads" | "psync" => Some(IoEngine::Threads),
-            _ => None,
+            "auto" | "libaio" | "posixaio" => Ok(IoEngine::Auto),
+            "io_uring" => Ok(IoEngine::IoUring),
+            "threads" | "psync" | "sync" | "pvsync" | "pvsync2" | "vsync" | "mmap" => {
+                Ok(IoEngine::Threads)
+            }
+            _ => Err(format!(
+                "'{name}' is not supported; the engines are io_uring, threads and auto, and \
+                 fio's libaio and posixaio run as auto, its psync, sync, pvsync, vsync and mmap as \
+                 threads"
+            )),
         }
     }
 
@@ -129,17 +204,20 @@ pub(crate) enum Format {
     Normal,
     /// fio's JSON.
     Json,
+    /// The same with the bins of every latency histogram.
+    JsonPlus,
 }
 
 impl Format {
     /// The accepted words.
-    pub(crate) const NAMES: &'static [&'static str] = &["normal", "json"];
+    pub(crate) const NAMES: &'static [&'static str] = &["normal", "json", "json+"];
 
     /// The format called `name`.
     pub(crate) fn from_name(name: &str) -> Option<Format> {
         match name {
             "normal" => Some(Format::Normal),
             "json" => Some(Format::Json),
+            "json+" => Some(Format::JsonPlus),
             _ => None,
         }
     }

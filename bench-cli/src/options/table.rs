@@ -1,17 +1,16 @@
-//! The table of options: the one place where an option exists.
+//! The table of options: the one place where an option exists, in several files by subject.
 //!
 //! Owns names, aliases, kinds, ranges, help and what each value sets; no syntax and no checks
-//! that need two options (those are `job`'s). Read by `options::mod` and, through it, by `cli`.
+//! that need two options (those are `job`'s). Read by `options` and, through it, by `cli`, `plan`
+//! and the reference. This file has what most jobs need, and the options of the invocation.
 
 use std::path::PathBuf;
 
-use super::{OptionDef, Scope, Setting};
-use crate::job::{Eta, Format, IoEngine, LaneChoice, Rw};
+use super::{OptionDef, Scope, Setting, value};
+use crate::job::{Amount, Eta, Format, IoEngine, LaneChoice, Rw, Sizes};
 
-/// The largest block that one request can carry.
-const BLOCK_LEN_BYTES_MAX: u64 = 64 << 20;
-
-const fn job(
+/// An option of a job.
+pub(super) const fn job(
     name: &'static str,
     aliases: &'static [&'static str],
     setting: Setting,
@@ -20,12 +19,20 @@ const fn job(
     OptionDef { name, aliases, scope: Scope::Job, setting, help }
 }
 
-const fn run(name: &'static str, setting: Setting, help: &'static str) -> OptionDef {
+/// An option of the invocation.
+pub(super) const fn run(name: &'static str, setting: Setting, help: &'static str) -> OptionDef {
     OptionDef { name, aliases: &[], scope: Scope::Run, setting, help }
 }
 
-/// Every option, in the order of the help: target, what I/O, how much, how, jobs, files, report.
-pub(crate) static OPTIONS: &[OptionDef] = &[
+/// Sets one field to the value, or to what `$how` makes of it.
+macro_rules! set {
+    ($($path:ident).+) => { |s, v| { s.$($path).+ = v; Ok(()) } };
+    ($($path:ident).+ = $how:expr) => { |s, v| { s.$($path).+ = $how(v); Ok(()) } };
+}
+pub(super) use set;
+
+/// The options that most jobs have: target, what I/O, how much, how, jobs, files.
+pub(super) static OPTIONS: &[OptionDef] = &[
     job(
         "name",
         &[],
@@ -39,13 +46,22 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
         "Name of the job, and of the files that it creates [job]",
     ),
     job(
+        "kb_base",
+        &[],
+        Setting::Choice(&["1024", "1000"], |s, v| {
+            s.job.kb_base = value::integer(v)?;
+            Ok(())
+        }),
+        "What k is in sizes: 1024, or 1000 with Ki for 1024 [1024]",
+    ),
+    job(
         "filename",
         &[],
         Setting::Text(|s, v| {
-            s.job.filename = Some(PathBuf::from(v));
+            s.job.filename = Some(v.to_owned());
             Ok(())
         }),
-        "File or block device; shared by all jobs. Without it each job creates its own file",
+        "File or block device, or several with colons between; shared by all copies of the job",
     ),
     job(
         "directory",
@@ -59,20 +75,21 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
     job(
         "rw",
         &["readwrite"],
-        Setting::Choice(Rw::NAMES, |s, v| {
-            s.job.rw = Rw::from_name(v).ok_or("unknown")?;
+        Setting::Form("PATTERN", "randread", |s, v| {
+            s.job.rw = Rw::from_name(v)?;
             Ok(())
         }),
-        "Pattern: read, write, randread, randwrite, rw (mixed), randrw [read]",
+        "read, write, trim, rw, trimwrite, or rand in front of one; read:8k skips, randread:8 \
+         makes runs [read]",
     ),
     job(
         "bs",
         &["blocksize"],
-        Setting::Size(1..=BLOCK_LEN_BYTES_MAX, |s, v| {
-            s.job.block_len_bytes = v;
-            Ok(())
+        Setting::Form("SIZE,..", "8k", |s, v| {
+            let kb_base = s.job.kb_base;
+            value::per_direction(v, &mut s.job.blocks, |text| Sizes::fixed(text, kb_base))
         }),
-        "Size of each read or write [4k]",
+        "Size of each read, write and trim [4k]",
     ),
     job(
         "iodepth",
@@ -86,26 +103,29 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
     job(
         "size",
         &[],
-        Setting::Size(1..=u64::MAX, |s, v| {
-            s.job.size_bytes = Some(v);
+        Setting::Form("SIZE|%", "1g", |s, v| {
+            let amount = Amount::read_some(v, s.job.kb_base)?;
+            s.job.size = Some(amount);
             Ok(())
         }),
-        "Bytes of the file that each job works on [all of an existing file]",
+        "Bytes of its files that each job works on, also as 20% [all of an existing file]",
     ),
     job(
         "offset",
-        &[],
-        Setting::Size(0..=u64::MAX, |s, v| {
-            s.job.offset_bytes = v;
+        &["fileoffset"],
+        Setting::Form("SIZE|%", "1g", |s, v| {
+            let amount = Amount::read(v, s.job.kb_base)?;
+            s.job.offset = amount;
             Ok(())
         }),
-        "Where in the file the work starts [0]",
+        "Where in the file the work starts, also as 20% [0]",
     ),
     job(
         "io_size",
-        &[],
-        Setting::Size(1..=u64::MAX, |s, v| {
-            s.job.io_size_bytes = Some(v);
+        &["io_limit"],
+        Setting::Form("SIZE|%", "1g", |s, v| {
+            let amount = Amount::read_some(v, s.job.kb_base)?;
+            s.job.io_size = Some(amount);
             Ok(())
         }),
         "Bytes that each job transfers in all, when not --time_based [--size]",
@@ -140,11 +160,11 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
     job(
         "ioengine",
         &[],
-        Setting::Choice(IoEngine::NAMES, |s, v| {
-            s.job.ioengine = IoEngine::from_name(v).ok_or("unknown")?;
+        Setting::Form("ENGINE", "threads", |s, v| {
+            s.job.ioengine = IoEngine::from_name(v)?;
             Ok(())
         }),
-        "io_uring, threads (psync), or auto: io_uring where the kernel allows it [auto]",
+        "io_uring, threads, or auto: io_uring where the kernel allows it [auto]",
     ),
     job(
         "lanes",
@@ -218,158 +238,10 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
         }),
         "Idle time after which that kernel thread sleeps (not in fio) [1s]",
     ),
-    job(
-        "numjobs",
-        &[],
-        Setting::Int(1..=256, |s, v| {
-            s.job.numjobs = u32::try_from(v).map_err(|_| "too many")?;
-            Ok(())
-        }),
-        "Copies of the job that run at the same time [1]",
-    ),
-    job(
-        "thread",
-        &[],
-        Setting::Bool(|_, v| {
-            if v { Ok(()) } else { Err("jobs are always threads here; leave it out".to_owned()) }
-        }),
-        "Run jobs as threads, not processes: always so [1]",
-    ),
-    job(
-        "group_reporting",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.group_reporting = v;
-            Ok(())
-        }),
-        "Report all copies of the job as one [0]",
-    ),
-    job(
-        "rwmixread",
-        &[],
-        Setting::Int(0..=100, |s, v| {
-            s.job.rwmixread = Some(u8::try_from(v).map_err(|_| "too much")?);
-            Ok(())
-        }),
-        "Percentage of reads in a mixed job [50]",
-    ),
-    job(
-        "rwmixwrite",
-        &[],
-        Setting::Int(0..=100, |s, v| {
-            s.job.rwmixwrite = Some(u8::try_from(v).map_err(|_| "too much")?);
-            Ok(())
-        }),
-        "Percentage of writes in a mixed job [50]",
-    ),
-    job(
-        "norandommap",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.norandommap = v;
-            Ok(())
-        }),
-        "Random offsets may repeat; otherwise each block comes once per pass [0]",
-    ),
-    job(
-        "randseed",
-        &[],
-        Setting::Int(0..=u64::MAX, |s, v| {
-            s.job.randseed = Some(v);
-            Ok(())
-        }),
-        "Seed of the random offsets, directions and contents",
-    ),
-    job(
-        "randrepeat",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.randrepeat = v;
-            Ok(())
-        }),
-        "Use the same random sequence in every run [1]",
-    ),
-    job(
-        "fsync",
-        &[],
-        Setting::Int(0..=u32::MAX as u64, |s, v| {
-            s.job.fsync_every = v;
-            Ok(())
-        }),
-        "Sync the file after every N writes; 0 = never [0]",
-    ),
-    job(
-        "fdatasync",
-        &[],
-        Setting::Int(0..=u32::MAX as u64, |s, v| {
-            s.job.fdatasync_every = v;
-            Ok(())
-        }),
-        "The same with fdatasync, which may leave metadata out [0]",
-    ),
-    job(
-        "end_fsync",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.end_fsync = v;
-            Ok(())
-        }),
-        "Sync the file when the job is done, inside the measured time [0]",
-    ),
-    job(
-        "unlink",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.unlink = v;
-            Ok(())
-        }),
-        "Remove the files that this run created; others are never removed [1]",
-    ),
-    job(
-        "allow_overwrite",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.allow_overwrite = v;
-            Ok(())
-        }),
-        "Allow writes to a device or file that this run did not create (not in fio) [0]",
-    ),
-    job(
-        "invalidate",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.invalidate = v;
-            Ok(())
-        }),
-        "Drop the file from the page cache before the run [1]",
-    ),
-    job(
-        "refill_buffers",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.refill_buffers = v;
-            Ok(())
-        }),
-        "Fill the buffer with new random data before each write [0]",
-    ),
-    job(
-        "zero_buffers",
-        &[],
-        Setting::Bool(|s, v| {
-            s.job.zero_buffers = v;
-            Ok(())
-        }),
-        "Write zeros instead of random data [0]",
-    ),
-    job(
-        "percentile_list",
-        &[],
-        Setting::Percentiles(|s, v| {
-            s.job.percentiles = v;
-            Ok(())
-        }),
-        "Latency percentiles to report, e.g. 50:99:99.9",
-    ),
+];
+
+/// The options of the invocation.
+pub(super) static RUN_OPTIONS: &[OptionDef] = &[
     run(
         "output",
         Setting::Text(|s, v| {
@@ -384,7 +256,7 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
             s.run.format = Format::from_name(v).ok_or("unknown")?;
             Ok(())
         }),
-        "Report for people (normal) or for programs (json) [normal]",
+        "Report for people (normal) or for programs (json, json+: with histograms) [normal]",
     ),
     run(
         "eta",
@@ -393,5 +265,35 @@ pub(crate) static OPTIONS: &[OptionDef] = &[
             Ok(())
         }),
         "Progress line on stderr: always, never, or auto: on a terminal [auto]",
+    ),
+    run(
+        "status-interval",
+        Setting::Time(|s, v| {
+            s.run.status_interval = (!v.is_zero()).then_some(v);
+            Ok(())
+        }),
+        "Print a line of rates on stderr every so often, also without a terminal [never]",
+    ),
+    run(
+        "start_at",
+        Setting::Form("TIME", "@4000000000", |s, v| {
+            s.run.start_at = Some(crate::start_at::parse(v)?);
+            Ok(())
+        }),
+        "Start at this time on the clock, with many hosts: 2026-11-20T14:30:00Z, @1795191125 [now]",
+    ),
+    run(
+        "section",
+        Setting::Text(|s, v| {
+            s.run.sections.push(v.to_owned());
+            Ok(())
+        }),
+        "Run only this section of the job file; may be given several times",
+    ),
+    run("parse-only", Setting::Bool(set!(run.parse_only)), "Check the jobs and stop"),
+    run(
+        "ignore_unsupported",
+        Setting::Bool(set!(run.ignore_unsupported)),
+        "Pass over options of fio that are not supported, with a warning",
     ),
 ];

@@ -1,21 +1,29 @@
 //! Values as fio writes them: sizes, times, booleans, percentile lists.
 //!
-//! Owns the syntax of values, and no option's meaning or range. Called by `options::mod`, so
-//! the same rules serve the command line and, later, job files.
+//! Owns the syntax of values, and no option's meaning or range. Called by `options` and its tables,
+//! so that the same rules serve the command line and job files.
 
+use super::arithmetic;
 use std::num::IntErrorKind;
 use std::time::Duration;
 
-/// Reads a size in bytes as fio does with its default `kb_base=1024`.
+/// fio's default `kb_base`.
+pub(crate) const KB_BASE_DEFAULT: u64 = 1024;
+
+/// Reads a size in bytes as fio does with this `kb_base`, 1024 or 1000.
 ///
-/// `4k`, `4K`, `4kb` and `4KB` are 4096. `4KiB` is 4000: with that base fio takes the IEC
-/// names for powers of 1000, and the same command line has to mean the same here.
-/// [`is_decimal_unit`] tells when to warn about it.
-pub(crate) fn size_bytes(text: &str) -> Result<u64, String> {
+/// With 1024, `4k`, `4K`, `4kb` and `4KB` are 4096. `4KiB` is 4000: with that base fio takes the
+/// IEC names for powers of 1000, and the same command line has to mean the same here.
+/// [`is_decimal_unit`] tells when to warn about it. With 1000 it is the other way round.
+pub(crate) fn size_bytes(text: &str, kb_base: u64) -> Result<u64, String> {
+    if text.starts_with('(') {
+        return arithmetic::evaluate(text, kb_base);
+    }
     let (digits, suffix) = split_number(text);
     let number = integer(digits).map_err(|_| size_syntax(text))?;
     let suffix = suffix.to_ascii_lowercase();
-    let base: u64 = if is_decimal_unit(&suffix) { 1000 } else { 1024 };
+    let other_base = if kb_base == KB_BASE_DEFAULT { 1000 } else { 1024 };
+    let base = if is_decimal_unit(&suffix) { other_base } else { kb_base };
     let exponent = match suffix.as_str() {
         "" | "b" => 0,
         "k" | "kb" | "kib" => 1,
@@ -37,13 +45,23 @@ pub(crate) fn is_decimal_unit(text: &str) -> bool {
 
 /// Reads a time as fio does: `90`, `90s`, `500ms`, `100us`, `2m`, `1h`, `1d`; plain = seconds.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("'{text}' is not a time; write e.g. 5s, 500ms, 2m, 1h (plain: seconds)");
+    time_in(text, 1_000_000, "seconds")
+}
+
+/// The same where a plain number is microseconds.
+pub(crate) fn time_us(text: &str) -> Result<Duration, String> {
+    time_in(text, 1, "microseconds")
+}
+
+fn time_in(text: &str, plain_us: u64, plain: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a time; write e.g. 5s, 500ms, 2m, 1h (plain: {plain})");
     let (digits, suffix) = split_number(text);
     let number = integer(digits).map_err(|_| wrong())?;
     let unit_us: u64 = match suffix.to_ascii_lowercase().as_str() {
         "us" | "usec" => 1,
         "ms" | "msec" => 1_000,
-        "" | "s" | "sec" => 1_000_000,
+        "" => plain_us,
+        "s" | "sec" => 1_000_000,
         "m" => 60_000_000,
         "h" => 3_600_000_000,
         "d" => 86_400_000_000,
@@ -96,6 +114,45 @@ pub(crate) fn percentiles(text: &str) -> Result<Vec<f64>, String> {
     Ok(list)
 }
 
+/// Reads a whole percentage, `20%`; `None` if there is no percent sign.
+pub(crate) fn percent(text: &str) -> Option<Result<u8, String>> {
+    let digits = text.strip_suffix('%')?;
+    let wrong = || format!("'{text}' is not a percentage between 1% and 100%");
+    Some(digits.parse().ok().filter(|value| (1..=100).contains(value)).ok_or_else(wrong))
+}
+
+/// Reads a pair `low-high`, or one value for both.
+pub(crate) fn range<T: Copy + PartialOrd>(
+    text: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<(T, T), String> {
+    let (low, high) = match text.split_once('-').or_else(|| text.split_once(':')) {
+        None => (read(text)?, read(text)?),
+        Some((low, high)) => (read(low)?, read(high)?),
+    };
+    if low > high { Err(format!("'{text}' begins above its end")) } else { Ok((low, high)) }
+}
+
+/// Sets up to three values, for reads, writes and trims, from a list with commas. As in fio, an
+/// empty place leaves its value alone, and the last value is also that of the places after it,
+/// unless a comma follows.
+pub(crate) fn per_direction<T: Clone>(
+    text: &str,
+    into: &mut [T; 3],
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<(), String> {
+    let parts: Vec<&str> = text.split(',').collect();
+    if parts.len() > into.len() || parts.iter().all(|part| part.is_empty()) {
+        return Err(format!("'{text}' is not a list of up to three: reads,writes,trims"));
+    }
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+        let value = read(part.trim())?;
+        let end = if index + 1 == parts.len() { into.len() } else { index + 1 };
+        into[index..end].fill(value);
+    }
+    Ok(())
+}
+
 fn split_number(text: &str) -> (&str, &str) {
     let hex = text.starts_with("0x") || text.starts_with("0X");
     let end = if hex {
@@ -133,14 +190,55 @@ mod tests {
             ("1t", 1 << 40),
             ("1p", 1 << 50),
         ] {
-            assert_eq!(size_bytes(text), Ok(bytes), "{text}");
+            assert_eq!(size_bytes(text, KB_BASE_DEFAULT), Ok(bytes), "{text}");
         }
+    }
+
+    #[test]
+    fn the_base_of_1000_swaps_the_names() {
+        for (text, bytes) in [("4k", 4000), ("4kb", 4000), ("4KiB", 4096), ("1m", 1_000_000)] {
+            assert_eq!(size_bytes(text, 1000), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn lists_per_direction_follow_the_commas() {
+        let read = |text: &str| integer(text);
+        for (text, expected) in [
+            ("7", [7, 7, 7]),
+            ("7,8", [7, 8, 8]),
+            ("7,8,9", [7, 8, 9]),
+            ("7,8,", [7, 8, 3]),
+            ("7,", [7, 2, 3]),
+            (",8", [1, 8, 8]),
+            (",8,", [1, 8, 3]),
+            ("7,,9", [7, 2, 9]),
+        ] {
+            let mut values = [1, 2, 3];
+            assert_eq!(per_direction(text, &mut values, read), Ok(()), "{text}");
+            assert_eq!(values, expected, "{text}");
+        }
+        for text in ["", ",", "1,2,3,4", "x"] {
+            assert!(per_direction(text, &mut [1, 2, 3], read).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_and_ranges_are_checked() {
+        assert_eq!(percent("20%"), Some(Ok(20)));
+        assert_eq!(percent("20"), None);
+        for text in ["0%", "101%", "x%", "%"] {
+            assert!(percent(text).is_some_and(|read| read.is_err()), "{text}");
+        }
+        assert_eq!(range("1-5", integer), Ok((1, 5)));
+        assert_eq!(range("4", integer), Ok((4, 4)));
+        assert!(range("5-1", integer).is_err());
     }
 
     #[test]
     fn malformed_sizes_are_refused() {
         for text in ["", "k", "4q", "4kk", "1.5k", "-5", "+5", "4 k", "0x", "20000000t"] {
-            assert!(size_bytes(text).is_err(), "{text}");
+            assert!(size_bytes(text, KB_BASE_DEFAULT).is_err(), "{text}");
         }
     }
 

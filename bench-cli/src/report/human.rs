@@ -10,12 +10,20 @@ use hdrhistogram::Histogram;
 
 use super::latency::{LABELS, Ranges, Scale};
 use super::units;
-use super::{Report, VERSION, cpu_ns_per_io, cpu_percent, enters_per_io};
+use super::{Entry, Header, Report, VERSION, cpu_ns_per_io, cpu_percent, enters_per_io};
+use crate::job::JobSpec;
 use crate::stats::{DepthMap, Direction, JobStats, Samples};
 
 /// The labels of the depth classes and of the batch classes.
 const LEVELS: [&str; 7] = ["1", "2", "4", "8", "16", "32", ">=64"];
 const BATCHES: [&str; 7] = ["0", "4", "8", "16", "32", "64", ">=64"];
+
+/// One direction of a job.
+type Of = fn(&JobStats) -> &Direction;
+
+/// The directions with their names.
+const DIRECTIONS: [(&str, Of); 3] =
+    [("read", |job| &job.read), ("write", |job| &job.write), ("trim", |job| &job.trim)];
 
 /// Writes the report.
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -23,63 +31,126 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
     for entry in &report.entries {
         write_entry(report, entry, out)?;
     }
-    write_group(report, out)
+    report.groups().into_iter().try_for_each(|group| write_group(report, group, out))?;
+    write_disks(report, out)
+}
+
+fn write_disks(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
+    if report.disks.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nDisk stats (read/write):")?;
+    for disk in &report.disks {
+        let (read, write) = (&disk.read, &disk.write);
+        writeln!(
+            out,
+            "  {}: ios={}/{}, merge={}/{}, ticks={}/{}, in_queue={}, util={:3.2}%",
+            disk.name,
+            read.io_count,
+            write.io_count,
+            read.merge_count,
+            write.merge_count,
+            read.busy_ms,
+            write.busy_ms,
+            disk.queue_ms,
+            disk.busy_percent()
+        )?;
+    }
+    Ok(())
 }
 
 fn write_header(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
-    let spec = report.spec;
-    let block = units::bytes_iec(spec.block_len_bytes);
-    writeln!(
-        out,
-        "{}: (g=0): rw={}, bs=(R) {block}-{block}, (W) {block}-{block}, ioengine={}, iodepth={}",
-        spec.name,
-        spec.rw.name(),
-        spec.ioengine.name(),
-        spec.iodepth
-    )?;
-    if spec.numjobs > 1 {
-        writeln!(out, "...")?;
+    for Header { spec, group, copies } in &report.headers {
+        let sizes = ["R", "W", "T"].iter().zip(&spec.blocks).map(|(letter, sizes)| {
+            let (min, max) = (units::bytes_iec(sizes.min()), units::bytes_iec(sizes.max()));
+            format!("({letter}) {min}-{max}")
+        });
+        writeln!(
+            out,
+            "{}: (g={group}): rw={}, bs={}, ioengine={}, iodepth={}",
+            spec.name,
+            spec.rw.name(),
+            sizes.collect::<Vec<_>>().join(", "),
+            spec.ioengine.name(),
+            spec.iodepth
+        )?;
+        if *copies > 1 {
+            writeln!(out, "...")?;
+        }
     }
-    let plural = if spec.numjobs > 1 { "s" } else { "" };
-    writeln!(out, "{VERSION}\nStarting {} thread{plural}", spec.numjobs)
+    let count: u32 = report.headers.iter().map(|header| header.copies).sum();
+    let plural = if count > 1 { "s" } else { "" };
+    writeln!(out, "{VERSION}\nStarting {count} thread{plural}")
 }
 
-fn write_entry(report: &Report<'_>, job: &JobStats, out: &mut impl Write) -> io::Result<()> {
+fn write_entry(report: &Report<'_>, entry: &Entry<'_>, out: &mut impl Write) -> io::Result<()> {
+    let job = &entry.stats;
     let failure = match &job.failure {
         None => "err= 0".to_owned(),
         Some(failure) => format!("err={:2} ({})", failure.errno, failure.message),
     };
     writeln!(
         out,
-        "\n{}: (groupid=0, jobs={}): {failure}: pid={}: {}",
-        report.spec.name,
-        report.jobs_per_entry(),
+        "\n{}: (groupid={}, jobs={}): {failure}: pid={}: {}",
+        entry.spec.name,
+        entry.group,
+        entry.jobs,
         std::process::id(),
         report.finished_text()
     )?;
-    for (name, direction, others) in [
-        ("read", &job.read, bw_of(report, |job| &job.read)),
-        ("write", &job.write, bw_of(report, |job| &job.write)),
-    ] {
-        if direction.io_count > 0 {
-            write_direction(report, name, direction, others, out)?;
+    if let Some(description) = &entry.spec.description {
+        writeln!(out, "  Description  : [{description}]")?;
+    }
+    for (name, of) in DIRECTIONS {
+        if of(job).io_count > 0 {
+            let others = report.group_bw_bytes(entry.group, of);
+            write_direction(entry.spec, name, of(job), others, out)?;
         }
     }
-    write_ranges(&Ranges::of(&[&job.read.latency_ns, &job.write.latency_ns]), out)?;
+    write_ranges(&Ranges::of(&DIRECTIONS.map(|(_, of)| &of(job).latency_ns)), out)?;
     if job.sync.io_count > 0 {
         writeln!(out, "  fsync/fdatasync/sync_file_range:")?;
         write_latency("sync", &job.sync.latency_ns, out)?;
-        write_percentiles("sync", &job.sync.latency_ns, &report.spec.percentiles, out)?;
+        write_percentiles(
+            "sync",
+            &job.sync.latency_ns,
+            &entry.spec.reporting.percentiles.list,
+            out,
+        )?;
     }
-    write_machine(job, out)
+    write_machine(job, out)?;
+    write_findings(job, out)
 }
 
-fn bw_of(report: &Report<'_>, direction: fn(&JobStats) -> &Direction) -> u64 {
-    report.entries.iter().map(|job| direction(job).bw_bytes()).sum()
+/// What was found out beside speed: errors, damage, a steady state.
+fn write_findings(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
+    if job.error_count > 0 {
+        writeln!(
+            out,
+            "  errors       : total={}, first_error={}",
+            job.error_count, job.first_errno
+        )?;
+    }
+    if let Some(verified) = &job.verified {
+        writeln!(
+            out,
+            "  verify       : {} units checked, {} damaged",
+            verified.checked_count, verified.damaged_count
+        )?;
+    }
+    if let Some(steady) = &job.steady {
+        let attained = if steady.attained { "yes" } else { "no" };
+        writeln!(
+            out,
+            "  steadystate  : attained={attained}, {}, deviation={:.3}, slope={:.3}",
+            steady.criterion, steady.deviation, steady.slope
+        )?;
+    }
+    Ok(())
 }
 
 fn write_direction(
-    report: &Report<'_>,
+    spec: &JobSpec,
     name: &str,
     direction: &Direction,
     group_bw_bytes: u64,
@@ -95,8 +166,21 @@ fn write_direction(
         direction.runtime_ms()
     )?;
     write_latency("clat", &direction.latency_ns, out)?;
-    write_latency(" lat", &direction.latency_ns, out)?;
-    write_percentiles("clat", &direction.latency_ns, &report.spec.percentiles, out)?;
+    write_latency(" lat", direction.total_latency_ns(), out)?;
+    if spec.reporting.percentiles.clat {
+        write_percentiles("clat", &direction.latency_ns, &spec.reporting.percentiles.list, out)?;
+    }
+    if direction.since_intended_ns.is_some() {
+        writeln!(out, "    lat counts from the intended start of each request")?;
+    }
+    if spec.reporting.percentiles.lat || direction.since_intended_ns.is_some() {
+        write_percentiles(
+            "lat",
+            direction.total_latency_ns(),
+            &spec.reporting.percentiles.list,
+            out,
+        )?;
+    }
     if direction.bw_kib.count == 0 {
         return Ok(());
     }
@@ -198,9 +282,10 @@ fn write_machine(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "     complete  : {}", shares(&job.batch_complete, BATCHES))?;
     writeln!(
         out,
-        "     issued rwts: total={},{},0,{} short={},{},0,0 dropped=0,0,0,0",
+        "     issued rwts: total={},{},{},{} short={},{},0,0 dropped=0,0,0,0",
         job.read.io_count,
         job.write.io_count,
+        job.trim.io_count,
         job.sync.io_count,
         job.read.short_count,
         job.write.short_count
@@ -208,10 +293,11 @@ fn write_machine(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
         "  iomill       : {}, enters={} ({:.3} per I/O), cpu={user_ns}+{system_ns} ns per I/O \
-         (user+system)",
+         (user+system), of it measuring={:.1} ns",
         job.engine_lines.join(", "),
         job.enter_count,
-        enters_per_io(job)
+        enters_per_io(job),
+        job.overhead.total_ns() as f64 / job.io_count().max(1) as f64
     )
 }
 
@@ -225,12 +311,12 @@ fn shares(map: &DepthMap, labels: [&str; 7]) -> String {
     line
 }
 
-/// The closing lines over all jobs.
-fn write_group(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "\nRun status group 0 (all jobs):")?;
-    let reads: Vec<&Direction> = report.entries.iter().map(|job| &job.read).collect();
-    let writes: Vec<&Direction> = report.entries.iter().map(|job| &job.write).collect();
-    for (name, mut busy) in [(" READ", reads), ("WRITE", writes)] {
+/// The closing lines over all jobs of a group.
+fn write_group(report: &Report<'_>, group: u32, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\nRun status group {group} (all jobs):")?;
+    let entries = || report.entries.iter().filter(|entry| entry.group == group);
+    for (name, (_, of)) in [" READ", "WRITE", " TRIM"].into_iter().zip(DIRECTIONS) {
+        let mut busy: Vec<&Direction> = entries().map(|entry| of(&entry.stats)).collect();
         busy.retain(|direction| direction.io_count > 0);
         let bws: Vec<u64> = busy.iter().map(|direction| direction.bw_bytes()).collect();
         let runtimes: Vec<u64> = busy.iter().map(|direction| direction.runtime_ms()).collect();

@@ -3,11 +3,13 @@
 //! Owns where a report goes and what both layouts share. It measures nothing. Called by `main`.
 //!
 //! What the numbers mean, where it differs from fio: the engine measures one latency, from the
-//! system call that submitted a request to the one that reaped it. It is reported as `clat`, and
-//! `lat` is the same; `slat` has no samples, as with fio's `disable_slat`. CPU time includes
+//! system call that submitted a request to the one that reaped it. It is reported as `clat`. `lat`
+//! is the same, but for jobs with a rate: there it runs from the time when the request should have
+//! begun. `slat` has no samples, as with fio's `disable_slat`. CPU time includes
 //! helper threads (the pool of the `threads` engine, the kernel's io_uring workers).
 
 mod human;
+mod iomill;
 mod json;
 mod latency;
 mod output;
@@ -18,8 +20,12 @@ pub(crate) use output::Output;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
+use crate::disk::DiskUse;
 use crate::job::{Format, JobSpec};
-use crate::stats::JobStats;
+use crate::plan::Plan;
+use crate::runner::JobResult;
+use crate::stats::{Direction, JobStats};
+use json::Bins;
 
 /// What stands where fio writes its version.
 const VERSION: &str = concat!("bench-cli-", env!("CARGO_PKG_VERSION"));
@@ -27,28 +33,101 @@ const VERSION: &str = concat!("bench-cli-", env!("CARGO_PKG_VERSION"));
 /// Everything that a report is made of.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    spec: &'a JobSpec,
-    /// The options of the job as they were given, under their first names.
-    options: Vec<(String, String)>,
-    /// One entry per job, or one in all with `--group_reporting`.
-    entries: Vec<JobStats>,
-    started: SystemTime,
+    /// The options of `[global]`, under their first names.
+    global_options: &'a [(String, String)],
+    /// The sections in their order, for the header.
+    headers: Vec<Header<'a>>,
+    entries: Vec<Entry<'a>>,
     finished: SystemTime,
+    disks: Vec<DiskUse>,
+}
+
+/// One section that ran.
+#[derive(Debug)]
+struct Header<'a> {
+    spec: &'a JobSpec,
+    group: u32,
+    copies: u32,
+}
+
+/// One job, or several that are reported as one.
+#[derive(Debug)]
+struct Entry<'a> {
+    /// The first job's.
+    spec: &'a JobSpec,
+    /// The options of the first job as they were given, under their first names.
+    options: &'a [(String, String)],
+    group: u32,
+    /// The jobs that the entry stands for.
+    jobs: u32,
+    started: SystemTime,
+    stats: JobStats,
 }
 
 impl<'a> Report<'a> {
-    /// A report on `jobs`, which are copies of one job.
-    pub(crate) fn new(
-        spec: &'a JobSpec,
-        options: Vec<(String, String)>,
-        jobs: Vec<JobStats>,
-        started: SystemTime,
-    ) -> Report<'a> {
-        let entries = match JobStats::sum(&jobs) {
-            Some(sum) if spec.group_reporting => vec![sum],
-            _ => jobs,
-        };
-        Report { spec, options, entries, started, finished: SystemTime::now() }
+    /// A report on what became of the jobs of `plan`. As in fio, jobs with `group_reporting` that
+    /// follow each other in one group are one entry.
+    pub(crate) fn new(plan: &'a Plan, results: Vec<JobResult>) -> Report<'a> {
+        let mut entries: Vec<(Entry<'_>, Vec<JobStats>)> = Vec::new();
+        for JobResult { job, started, stats } in results {
+            let planned = &plan.jobs[job];
+            let grouped = planned.spec.group_reporting;
+            if let Some((entry, all)) = entries.last_mut()
+                && grouped
+                && entry.spec.group_reporting
+                && entry.group == planned.group
+            {
+                entry.jobs += 1;
+                entry.started = entry.started.min(started);
+                all.push(stats);
+                continue;
+            }
+            let entry = Entry {
+                spec: &planned.spec,
+                options: &planned.options,
+                group: planned.group,
+                jobs: 1,
+                started,
+                stats: stats.clone(),
+            };
+            entries.push((entry, vec![stats]));
+        }
+        let entries = entries.into_iter().map(|(entry, all)| {
+            let stats = JobStats::sum(&all).unwrap_or_else(|| entry.stats.clone());
+            Entry { stats, ..entry }
+        });
+        let first_copies = plan.jobs.iter().filter(|job| job.copy == 0);
+        let headers = first_copies.map(|job| Header {
+            spec: &job.spec,
+            group: job.group,
+            copies: job.spec.numjobs,
+        });
+        Report {
+            global_options: &plan.global_options,
+            headers: headers.collect(),
+            entries: entries.collect(),
+            finished: SystemTime::now(),
+            disks: Vec::new(),
+        }
+    }
+
+    /// Adds what the disks below the jobs' files did meanwhile.
+    pub(crate) fn with_disks(mut self, disks: Vec<DiskUse>) -> Report<'a> {
+        self.disks = disks;
+        self
+    }
+
+    /// The groups that have entries, in their order.
+    fn groups(&self) -> Vec<u32> {
+        let mut groups: Vec<u32> = self.entries.iter().map(|entry| entry.group).collect();
+        groups.dedup();
+        groups
+    }
+
+    /// Bytes per second of all entries of a group in one direction.
+    fn group_bw_bytes(&self, group: u32, of: fn(&JobStats) -> &Direction) -> u64 {
+        let entries = self.entries.iter().filter(|entry| entry.group == group);
+        entries.map(|entry| of(&entry.stats).bw_bytes()).sum()
     }
 
     /// Writes the report.
@@ -59,13 +138,9 @@ impl<'a> Report<'a> {
     pub(crate) fn write(&self, format: Format, out: &mut impl Write) -> io::Result<()> {
         match format {
             Format::Normal => human::write(self, out),
-            Format::Json => json::write(self, out),
+            Format::Json => json::write(self, out, Bins::Hidden),
+            Format::JsonPlus => json::write(self, out, Bins::Shown),
         }
-    }
-
-    /// The jobs that one entry stands for.
-    fn jobs_per_entry(&self) -> u32 {
-        if self.spec.group_reporting { self.spec.numjobs } else { 1 }
     }
 
     /// The end of the run as fio writes it: `Fri Nov 20 13:18:01 2026`, local time.

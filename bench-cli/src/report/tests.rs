@@ -7,7 +7,11 @@ use serde_json::Value;
 
 use super::*;
 use crate::cpu::CpuUse;
-use crate::stats::{DepthMap, Direction, Failure, Samples};
+use crate::disk::DiskUse;
+use crate::job::reporting::PercentileSpec;
+use crate::job::{Reporting, RunSpec, Rw};
+use crate::plan::PlannedJob;
+use crate::stats::{DepthMap, Direction, Failure, Overhead, Samples, Series};
 
 fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
     let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("bounds");
@@ -19,6 +23,7 @@ fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
         bytes: io_count * 4096,
         short_count: 0,
         latency_ns: histogram,
+        since_intended_ns: None,
         runtime: Duration::from_millis(2001),
         bw_kib: Samples::default(),
         iops: Samples::default(),
@@ -33,6 +38,7 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
     JobStats {
         read,
         write,
+        trim: direction(0, &[]),
         sync,
         depth_level,
         batch_submit: batch,
@@ -44,8 +50,14 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
         enter_count: 50,
         batch_count: 50,
         retry_count: 0,
+        series: Series::default(),
+        overhead: Overhead::default(),
         engine_lines: vec!["backend: x".to_owned()],
         failure: None,
+        error_count: 0,
+        first_errno: 0,
+        verified: None,
+        steady: None,
     }
 }
 
@@ -55,10 +67,27 @@ fn read_job() -> JobStats {
 
 fn text(spec: &JobSpec, jobs: Vec<JobStats>, format: Format) -> String {
     let options = vec![("rw".to_owned(), "read".to_owned()), ("bs".to_owned(), "4k".to_owned())];
-    let report = Report::new(spec, options, jobs, UNIX_EPOCH);
+    let plan = plan(spec, options);
+    let report = Report::new(&plan, results(jobs));
     let mut text = Vec::new();
     report.write(format, &mut text).expect("written to memory");
     String::from_utf8(text).expect("UTF-8")
+}
+
+fn plan(spec: &JobSpec, options: Vec<(String, String)>) -> Plan {
+    let planned = (0..spec.numjobs).map(|copy| PlannedJob {
+        spec: spec.clone(),
+        copy,
+        group: 0,
+        stage: 0,
+        options: options.clone(),
+    });
+    Plan { run: RunSpec::default(), jobs: planned.collect(), global_options: Vec::new() }
+}
+
+fn results(jobs: Vec<JobStats>) -> Vec<JobResult> {
+    let numbered = jobs.into_iter().enumerate();
+    numbered.map(|(job, stats)| JobResult { job, started: UNIX_EPOCH, stats }).collect()
 }
 
 fn json(spec: &JobSpec, jobs: Vec<JobStats>) -> Value {
@@ -70,7 +99,8 @@ fn the_lines_have_the_shape_of_fio() {
     let spec = JobSpec { name: "x".to_owned(), ..JobSpec::default() };
     let text = text(&spec, vec![read_job()], Format::Normal);
     for line in [
-        "x: (g=0): rw=read, bs=(R) 4096B-4096B, (W) 4096B-4096B, ioengine=auto, iodepth=1",
+        "x: (g=0): rw=read, bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B, \
+         ioengine=auto, iodepth=1",
         "Starting 1 thread",
         "  read: IOPS=199, BW=800KiB/s (819kB/s)(1600KiB/2001msec)",
         "    clat percentiles (usec):",
@@ -167,4 +197,44 @@ fn failures_show_in_both_layouts() {
     let document = json(&spec, vec![stats]);
     assert_eq!(document["jobs"][0]["error"], 28);
     assert_eq!(document["jobs"][0]["iomill"]["error_message"], "write x: no space");
+}
+
+/// What a run of two jobs with reads, writes, syncs and a disk looks like, to the last blank.
+#[test]
+fn the_whole_text_is_the_one_that_was_looked_at() {
+    let spec = JobSpec {
+        name: "golden".to_owned(),
+        rw: Rw::from_name("randrw").expect("known"),
+        numjobs: 2,
+        reporting: Reporting {
+            percentiles: PercentileSpec {
+                list: vec![50.0, 90.0, 99.0, 99.9, 99.99],
+                lat: true,
+                ..PercentileSpec::default()
+            },
+            ..Reporting::default()
+        },
+        ..JobSpec::default()
+    };
+    let mut first = job(
+        direction(400, &[4_000, 150_000]),
+        direction(100_000, &[9_000, 11_000, 2_500_000]),
+        direction(2, &[500_000]),
+    );
+    for rate in [780, 820] {
+        first.read.bw_kib.push(rate);
+        first.read.iops.push(rate / 4);
+    }
+    let mut second = job(direction(40, &[58, 2_375_680]), direction(0, &[]), direction(0, &[]));
+    second.failure = Some(Failure { errno: 5, message: "read x: input/output error".into() });
+    let plan = plan(&spec, Vec::new());
+    let report = Report::new(&plan, results(vec![first, second]))
+        .with_disks(vec![DiskUse::of_counts("vda", [440, 100_000], 1500)]);
+    let mut text = Vec::new();
+    report.write(Format::Normal, &mut text).expect("written to memory");
+    let text = String::from_utf8(text)
+        .expect("UTF-8")
+        .replace(&format!("pid={}: {}", std::process::id(), report.finished_text()), "pid=1: TIME")
+        .replace(VERSION, "bench-cli-VERSION");
+    assert_eq!(text, include_str!("golden/two_jobs.txt"), "it reads now:\n{text}");
 }

@@ -28,6 +28,7 @@ pub(crate) struct Removal<'a>(&'a CreatedFiles);
 struct Entry {
     path: PathBuf,
     identity: Identity,
+    kept: bool,
 }
 
 /// What tells a file from another one that was put in its place. The time of birth does, where
@@ -57,8 +58,14 @@ impl CreatedFiles {
             // It cannot be told apart later, so it goes now.
             Err(error) => return fs::remove_file(&absolute).and(Err(error)),
         };
-        entries.push(Entry { path: absolute, identity });
+        entries.push(Entry { path: absolute, identity, kept: false });
         Ok(file)
+    }
+
+    /// Whether this run created the file that is at `path` now.
+    pub(crate) fn contains(&self, path: &Path) -> bool {
+        let found = fs::metadata(path).map(|metadata| Identity::of(&metadata));
+        found.is_ok_and(|found| self.lock().iter().any(|entry| entry.identity == found))
     }
 
     /// The removal of all files when the answer goes out of scope.
@@ -68,13 +75,25 @@ impl CreatedFiles {
 
     /// Keeps what was created so far.
     pub(crate) fn keep_all(&self) {
-        self.lock().clear();
+        self.lock().iter_mut().for_each(|entry| entry.kept = true);
+    }
+
+    /// Keeps the files at these paths.
+    pub(crate) fn keep(&self, paths: &[PathBuf]) {
+        let absolute: Vec<PathBuf> =
+            paths.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
+        for entry in self.lock().iter_mut().filter(|entry| absolute.contains(&entry.path)) {
+            entry.kept = true;
+        }
     }
 
     /// Removes what was created; a file that is gone already is no error, and a file that
     /// somebody else put in its place stays.
     pub(crate) fn remove_all(&self) {
-        for Entry { path, identity } in self.lock().drain(..) {
+        for Entry { path, identity, kept } in self.lock().drain(..) {
+            if kept {
+                continue;
+            }
             let result = match fs::symlink_metadata(&path) {
                 Ok(metadata) if Identity::of(&metadata) != identity => {
                     notice::line(&format!(

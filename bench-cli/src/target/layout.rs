@@ -5,11 +5,12 @@
 //! or removes anything. Called by `target`.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use rustix::fs::FallocateFlags;
 
 use crate::interrupt::Interrupt;
+use crate::job::Fallocate;
 use crate::workload::Random;
 
 /// The piece that is written at once.
@@ -57,12 +58,29 @@ pub(crate) fn fill(
 /// # Errors
 ///
 /// The operating system's, such as a full disk.
-pub(crate) fn reserve(file: &File, len_bytes: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len_bytes) {
+pub(crate) fn reserve(file: &File, len_bytes: u64, how: Fallocate) -> io::Result<()> {
+    let flags = match how {
+        Fallocate::None => return Ok(()),
+        Fallocate::Truncate => return file.set_len(len_bytes),
+        Fallocate::Native => FallocateFlags::empty(),
+        Fallocate::Keep => FallocateFlags::KEEP_SIZE,
+    };
+    match rustix::fs::fallocate(file, flags, 0, len_bytes) {
         // File systems without it (NFS, some FUSE) get a file of that length with a hole.
         Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(len_bytes),
         result => Ok(result?),
     }
+}
+
+/// Reads all of `file`, so that it is in the page cache.
+///
+/// # Errors
+///
+/// The operating system's.
+pub(crate) fn read_all(mut file: &File, interrupt: &Interrupt) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK_LEN_BYTES];
+    while !interrupt.is_raised() && file.read(&mut chunk)? > 0 {}
+    Ok(())
 }
 
 #[cfg(test)]
@@ -92,9 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn reserved_files_have_their_length() {
-        let file = tempfile::tempfile().expect("a temporary file");
-        reserve(&file, 1 << 20).expect("reserved");
-        assert_eq!(file.metadata().expect("stat").len(), 1 << 20);
+    fn reserved_files_have_the_length_that_was_asked_for() {
+        for (how, len_bytes) in
+            [(Fallocate::Native, 1 << 20), (Fallocate::Truncate, 1 << 20), (Fallocate::None, 0)]
+        {
+            let file = tempfile::tempfile().expect("a temporary file");
+            reserve(&file, 1 << 20, how).expect("reserved");
+            assert_eq!(file.metadata().expect("stat").len(), len_bytes, "{how:?}");
+        }
     }
 }

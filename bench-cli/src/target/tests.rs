@@ -31,7 +31,9 @@ impl Place {
         for (name, text) in options {
             find(name).expect("known").apply(&mut settings, text).expect("valid");
         }
-        Target::prepare(&settings.job, 0, &self.created, &Interrupt::default())
+        let spec = &settings.job;
+        let mut targets = prepare(spec, 0, &self.created, &Interrupt::default())?;
+        Ok(targets.remove(0))
     }
 
     fn refusal(&self, options: &[(&str, &str)]) -> String {
@@ -52,7 +54,7 @@ fn a_read_job_without_filename_lays_out_its_own_file() {
         .expect("created");
     assert!(target.path.ends_with("x.0.0"));
     assert_eq!(target.region.first_byte, 4096);
-    assert_eq!(target.region.block_count, 16);
+    assert_eq!(target.region.len_bytes, 16 * 4096);
     let bytes = std::fs::read(&target.path).expect("readable");
     assert_eq!(bytes.len(), 68 * 1024);
     assert!(bytes.iter().filter(|&&byte| byte == 0).count() < bytes.len() / 64, "not zeros");
@@ -66,7 +68,7 @@ fn a_file_that_was_there_is_read_and_not_removed() {
     let path = place.existing(40_000);
     let target = place.prepare(&[("filename", &path), ("rw", "randread")]).expect("accepted");
     // 40000 bytes hold nine whole blocks of 4096.
-    assert_eq!(target.region.block_count, 9);
+    assert_eq!(target.region.len_bytes, 9 * 4096);
     place.created.remove_all();
     assert!(target.path.exists());
 }
@@ -80,7 +82,7 @@ fn writes_to_foreign_files_need_allow_overwrite() {
         assert!(refusal.contains("--allow_overwrite") && refusal.contains(&path), "{refusal}");
     }
     let options = [("filename", path.as_str()), ("rw", "write"), ("allow_overwrite", "1")];
-    assert_eq!(place.prepare(&options).expect("allowed").region.block_count, 2);
+    assert_eq!(place.prepare(&options).expect("allowed").region.len_bytes, 2 * 4096);
 }
 
 #[test]
@@ -160,8 +162,11 @@ fn an_interrupt_during_the_layout_ends_the_run() {
     let interrupt = Interrupt::default();
     interrupt.raise();
     let directory = place.directory.path().to_owned();
-    let spec =
-        JobSpec { directory: Some(directory), size_bytes: Some(1 << 20), ..JobSpec::default() };
-    let error = Target::prepare(&spec, 0, &place.created, &interrupt).expect_err("interrupted");
+    let spec = JobSpec {
+        directory: Some(directory),
+        size: Some(Amount::Bytes(1 << 20)),
+        ..JobSpec::default()
+    };
+    let error = prepare(&spec, 0, &place.created, &interrupt).expect_err("interrupted");
     assert_eq!(error.exit_code(), 130);
 }

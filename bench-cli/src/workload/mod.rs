@@ -1,167 +1,131 @@
-//! Which block comes next, and whether it is read or written.
+//! Which block comes next: in which direction, of which file, where, how long.
 //!
-//! Owns the order of offsets and the mix of directions of one job. It does no I/O, reads no
-//! clock and never allocates after it was built. Called by `job_thread` once per I/O.
+//! Owns the mix of directions, files and sizes of one job. It does no I/O, reads no clock and does
+//! not allocate after it was built, but for the map of a new pass. Called by `lane` once per I/O.
 
+mod distribution;
+mod file_choice;
 mod permutation;
+mod place;
 mod random;
+mod random_map;
+mod size;
 
+pub(crate) use distribution::Distribution;
 pub(crate) use random::Random;
 
-use permutation::Permutation;
+use file_choice::FileChoice;
+use place::Place;
+use size::SizeChoice;
 
-/// The way in which offsets follow each other.
+use crate::job::JobSpec;
+
+/// What a request does to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Ascending, from the beginning again after the last block.
-    Sequential,
-    /// Each block exactly once per pass, in an order that looks random.
-    RandomOnce,
-    /// Any block at any time (fio's `norandommap`).
-    RandomUniform,
+pub(crate) enum Direction {
+    Read = 0,
+    Write = 1,
+    Trim = 2,
 }
 
-/// The share of reads, in percent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ReadPercent(pub(crate) u8);
+impl Direction {
+    /// All of them, in fio's order.
+    pub(crate) const ALL: [Direction; 3] = [Direction::Read, Direction::Write, Direction::Trim];
+}
 
-/// The source of one job's offsets and directions.
+/// The bytes of a file that a job touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Region {
+    /// Offset of the first byte.
+    pub(crate) first_byte: u64,
+    /// How many there are: whole units, at least one.
+    pub(crate) len_bytes: u64,
+}
+
+/// One request to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) direction: Direction,
+    /// Which file of the job.
+    pub(crate) file: u32,
+    pub(crate) offset: u64,
+    pub(crate) len_bytes: u32,
+}
+
+/// The source of one job's requests.
 #[derive(Debug)]
 pub(crate) struct Workload {
-    order: Order,
+    mix: Mix,
+    sizes: [SizeChoice; 3],
+    choice: FileChoice,
+    places: Vec<Place>,
     random: Random,
-    permutation: Permutation,
-    first_byte: u64,
-    block_len_bytes: u64,
-    block_count: u64,
-    /// Blocks handed out in this pass, always below `block_count`.
-    position: u64,
-    read_percent: u64,
+}
+
+/// How directions are drawn.
+#[derive(Clone, Copy, Debug)]
+enum Mix {
+    One(Direction),
+    /// The share of reads, in percent; the others are writes.
+    Reads(u64),
 }
 
 impl Workload {
-    /// A workload over `block_count` blocks from `first_byte` on.
+    /// The requests of a job on files with these regions.
     ///
     /// # Panics
     ///
-    /// Panics if `block_count` is zero: `Job` validation refuses a region without blocks.
-    pub(crate) fn new(
-        order: Order,
-        read_percent: ReadPercent,
-        region: Region,
-        seed: u64,
-    ) -> Workload {
-        assert!(region.block_count > 0, "a region has at least one block");
+    /// Panics if there is no file: `target` gives every job one.
+    pub(crate) fn new(spec: &JobSpec, regions: &[Region], seed: u64) -> Workload {
+        assert!(!regions.is_empty(), "a job has at least one file");
         let mut random = Random::new(seed);
-        let permutation = Permutation::new(region.block_count, random.next());
-        Workload {
-            order,
-            random,
-            permutation,
-            first_byte: region.first_byte,
-            block_len_bytes: region.block_len_bytes,
-            block_count: region.block_count,
-            position: 0,
-            read_percent: u64::from(read_percent.0),
-        }
-    }
-
-    /// The byte offset of the next block.
-    #[inline]
-    pub(crate) fn next_offset(&mut self) -> u64 {
-        let block = match self.order {
-            Order::Sequential => self.position,
-            Order::RandomOnce => self.permutation.at(self.position),
-            Order::RandomUniform => self.random.below(self.block_count),
+        let mix = match spec.rw {
+            rw if rw.trims() => Mix::One(Direction::Trim),
+            rw if rw.is_mixed() => Mix::Reads(u64::from(spec.read_percent())),
+            rw if rw.reads() => Mix::One(Direction::Read),
+            _ => Mix::One(Direction::Write),
         };
-        self.position += 1;
-        if self.position == self.block_count {
-            self.position = 0;
-            if self.order == Order::RandomOnce {
-                // A new pass visits the blocks in another order, as fio's does.
-                self.permutation = Permutation::new(self.block_count, self.random.next());
-            }
-        }
-        self.first_byte + block * self.block_len_bytes
+        let unit = spec.block_unit();
+        let sizes =
+            Direction::ALL.map(|direction| SizeChoice::new(&spec.blocks[direction as usize], unit));
+        let places =
+            regions.iter().map(|region| Place::new(spec, *region, random.next())).collect();
+        let choice = FileChoice::new(&spec.files, regions.len());
+        Workload { mix, sizes, choice, places, random }
     }
 
-    /// Whether the next block is read; otherwise it is written.
+    /// The direction of the next request.
     #[inline]
-    pub(crate) fn next_is_read(&mut self) -> bool {
-        match self.read_percent {
-            0 => false,
-            100 => true,
-            percent => self.random.below(100) < percent,
+    pub(crate) fn next_direction(&mut self) -> Direction {
+        match self.mix {
+            Mix::One(direction) => direction,
+            Mix::Reads(percent) if self.random.below(100) < percent => Direction::Read,
+            Mix::Reads(_) => Direction::Write,
         }
     }
 
-    /// The generator, for the contents of buffers.
+    /// The next request in this direction, of at most `len_bytes_max`.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, direction: Direction, len_bytes_max: u64) -> Block {
+        let wanted = self.sizes[direction as usize].draw(&mut self.random).min(len_bytes_max);
+        let file = match self.places.len() {
+            1 => 0,
+            _ => self.choice.next(&self.places, &mut self.random),
+        };
+        let place = &mut self.places[file];
+        let (offset, len) = place.next(direction, wanted, &mut self.random);
+        if self.places.len() > 1 && self.places.iter().all(Place::is_passed) {
+            self.places.iter_mut().for_each(Place::begin_pass);
+        }
+        let len_bytes = u32::try_from(len).unwrap_or(u32::MAX);
+        Block { direction, file: u32::try_from(file).unwrap_or(u32::MAX), offset, len_bytes }
+    }
+
+    /// The generator, for the contents of buffers and for the pace.
     pub(crate) fn random(&mut self) -> &mut Random {
         &mut self.random
     }
 }
 
-/// The blocks of a file that a job touches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Region {
-    /// Offset of the first block.
-    pub(crate) first_byte: u64,
-    /// Length of each block.
-    pub(crate) block_len_bytes: u64,
-    /// How many whole blocks there are.
-    pub(crate) block_count: u64,
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REGION: Region = Region { first_byte: 8192, block_len_bytes: 4096, block_count: 10 };
-
-    fn offsets(workload: &mut Workload, count: usize) -> Vec<u64> {
-        (0..count).map(|_| workload.next_offset()).collect()
-    }
-
-    #[test]
-    fn sequential_wraps_to_the_first_block() {
-        let mut workload = Workload::new(Order::Sequential, ReadPercent(100), REGION, 1);
-        let seen = offsets(&mut workload, 11);
-        assert_eq!(seen[0], 8192);
-        assert_eq!(seen[9], 8192 + 9 * 4096);
-        assert_eq!(seen[10], 8192);
-    }
-
-    #[test]
-    fn random_once_covers_each_pass_in_a_new_order() {
-        let mut workload = Workload::new(Order::RandomOnce, ReadPercent(100), REGION, 1);
-        let first = offsets(&mut workload, 10);
-        let second = offsets(&mut workload, 10);
-        assert_ne!(first, second);
-        let expected: Vec<u64> = (0..10).map(|block| 8192 + block * 4096).collect();
-        for mut pass in [first, second] {
-            pass.sort_unstable();
-            assert_eq!(pass, expected);
-        }
-    }
-
-    #[test]
-    fn random_uniform_stays_inside_and_repeats_blocks() {
-        let mut workload = Workload::new(Order::RandomUniform, ReadPercent(100), REGION, 1);
-        let mut seen = offsets(&mut workload, 1000);
-        assert!(seen.iter().all(|o| (8192..8192 + 10 * 4096).contains(o) && o % 4096 == 0));
-        seen.truncate(10);
-        seen.sort_unstable();
-        seen.dedup();
-        assert!(seen.len() < 10, "ten uniform draws of ten blocks hardly ever hit each once");
-    }
-
-    #[test]
-    fn direction_mix_follows_the_percentage() {
-        for percent in [0_u8, 30, 70, 100] {
-            let mut workload = Workload::new(Order::Sequential, ReadPercent(percent), REGION, 7);
-            let reads = (0..100_000).filter(|_| workload.next_is_read()).count();
-            let expected = usize::from(percent) * 1000;
-            assert!(reads.abs_diff(expected) <= 600, "{percent}%: {reads} of 100000");
-        }
-    }
-}
+mod tests;

@@ -30,6 +30,13 @@ impl Random {
         (product >> 64) as u64
     }
 
+    /// A number between 0 and 1, neither of them.
+    #[inline]
+    pub(crate) fn unit(&mut self) -> f64 {
+        // 53 bits are what a double holds; the half keeps it off zero.
+        ((self.next() >> 11) as f64 + 0.5) * (1.0 / (1_u64 << 53) as f64)
+    }
+
     /// Fills `bytes`.
     pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         let mut chunks = bytes.chunks_exact_mut(8);

@@ -34,6 +34,8 @@ mod sim_chains;
 #[cfg(feature = "sim")]
 mod sim_crash;
 #[cfg(feature = "sim")]
+mod sim_crash_chains;
+#[cfg(feature = "sim")]
 mod sim_oracle;
 #[cfg(feature = "sim")]
 mod sim_time;

@@ -49,15 +49,22 @@ impl SimBackend {
         }
     }
 
-    /// Begins what is staged, but of a run of linked requests only the first.
-    fn begin_staged(&mut self) {
+    /// Begins what is staged, but of a run of linked requests only the first, and nothing of one
+    /// that is cut there.
+    fn begin_staged(&mut self, completions: &mut Vec<Completion>) {
         let mut before: Option<Request> = None;
+        let mut is_cut = false;
         for request in std::mem::take(&mut self.staged) {
-            match before.filter(|before| before.linked) {
+            let before = before.replace(request).filter(|before| before.linked);
+            is_cut = match before {
+                Some(_) => is_cut,
+                None => request.linked && self.disk.lock().cuts_run(),
+            };
+            match before {
+                _ if is_cut => completions.push(canceled_before_it_began(&request)),
                 Some(before) => _ = self.linked.insert(before.id, request),
                 None => self.begin(request),
             }
-            before = Some(request);
         }
         let mut model = self.disk.lock();
         // A calmed disk lets nothing hang.
@@ -162,7 +169,9 @@ impl SimBackend {
             completions.push(done);
             let asked = if request.kind.is_transfer() { flight.order.len } else { 0 };
             let is_full = u64::try_from(done.result).is_ok_and(|answer| answer >= asked);
-            if !is_full {
+            let has_next = self.linked.contains_key(&request.id);
+            let is_cut = is_full && has_next && self.disk.lock().cuts_run();
+            if !is_full || is_cut {
                 self.cut_behind(request.id, completions);
             } else if let Some(next) = self.linked.remove(&request.id) {
                 self.begin(next);
@@ -267,7 +276,7 @@ unsafe impl Backend for SimBackend {
         let rung = self.bell.as_ref().is_some_and(|bell| bell.silence());
         let wanted = completions.len() + wait.at_least() as usize;
         self.give_up(completions);
-        self.begin_staged();
+        self.begin_staged(completions);
         let deadline_ns = {
             let mut model = self.disk.lock();
             // Not for an idle engine: how often it looks around is not up to the disk's seed.

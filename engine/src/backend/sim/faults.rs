@@ -34,6 +34,9 @@ pub struct Faults {
     pub partial_stage: f64,
     /// A request may overtake others. At 0.0 everything completes in the order in which it began.
     pub reorder: f64,
+    /// A link between two requests of a run breaks, as when the kernel has no memory for the next
+    /// one: what is behind it comes back with ECANCELED and has not begun. Also all of the run.
+    pub cut_run: f64,
 }
 
 impl Faults {
@@ -53,6 +56,7 @@ impl Faults {
             never_max: 0,
             partial_stage: 0.1,
             reorder: 1.0,
+            cut_run: 0.05,
         }
     }
 
@@ -81,6 +85,7 @@ pub struct FaultCounts {
     pub partial_stage: u64,
     /// Requests that overtook another one.
     pub reorder: u64,
+    pub cut_run: u64,
 }
 
 /// What chance has in mind for a request.

@@ -312,6 +312,13 @@ impl Model {
         count
     }
 
+    /// Whether a run breaks before one of its requests begins.
+    pub(super) fn cuts_run(&mut self) -> bool {
+        let cuts = self.random.chance(self.faults.cut_run);
+        self.counts.cut_run += u64::from(cuts);
+        cuts
+    }
+
     /// No faults any more, and no stalls.
     pub(super) fn calm(&mut self) {
         self.calms += 1;

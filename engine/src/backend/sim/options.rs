@@ -87,6 +87,7 @@ impl SimOptions {
             never_max: 0,
             partial_stage: rate(50),
             reorder: rate(100),
+            cut_run: rate(50),
         };
         Self { read, write, sync, other, stalls, faults, ..Self::new(seed) }
     }

@@ -33,7 +33,7 @@ fn demonstration_without_options_leaves_nothing_behind() {
 }
 
 /// Starts a job of a minute and waits until it has had time to create its file and run.
-fn start_long_job(place: &Place, arguments: &[&str]) -> Child {
+pub(super) fn start_long_job(place: &Place, arguments: &[&str]) -> Child {
     let mut child = Command::new(bench_cli())
         .args(["run", "--size=1m", "--time_based", "--runtime=60s", "--output-format=json"])
         .args(arguments)
@@ -54,7 +54,7 @@ fn start_long_job(place: &Place, arguments: &[&str]) -> Child {
     child
 }
 
-fn signal(child: &Child, name: &str) {
+pub(super) fn signal(child: &Child, name: &str) {
     let status = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
     assert!(status.expect("kill is a program everywhere").success());
 }
@@ -214,6 +214,18 @@ fn full_disk_is_one_clear_line() {
         assert!(error.contains("small/") && error.contains("No space left"), "{said:?}");
         assert!(error.contains("free some space"), "no remedy: {said:?}");
     }
+}
+
+#[test]
+fn full_disk_is_the_end_that_fill_device_wants() {
+    let place = Place::new();
+    let Some(command) = on_a_small_disk(&place, "\"$@\"") else { return };
+    let job = ["--rw=write", "--fill_device", "--bs=64k", "--directory=small"];
+    let said = place.run_by(command, &[&job[..], &["--output-format=json"]].concat());
+    let report = said.json();
+    let written = report["jobs"][0]["write"]["io_bytes"].as_u64().expect("a count");
+    assert!((1 << 19..=1 << 20).contains(&written), "{written} bytes on a disk of 1 MiB");
+    assert_eq!(report["jobs"][0]["error"], 0);
 }
 
 #[test]

@@ -145,10 +145,11 @@ fn unknown_options_and_words_name_the_nearest() {
         ("--iodept=4", &["--iodept", "did you mean --iodepth?"][..]),
         ("--block-size=4k", &["--block-size", "--blocksize"]),
         ("--zzzzqqqqxxxx", &["--zzzzqqqqxxxx", "--help"]),
-        ("--ioengine=libaio", &["libaio", "io_uring", "threads"]),
+        ("--ioengine=rbd", &["rbd", "io_uring", "threads"]),
+        ("--numa_cpu_nodes=0", &["--numa_cpu_nodes", "--cpus_allowed", "--ignore_unsupported"]),
         ("--rw=sideways", &["sideways", "randread"]),
         ("--output-format=xml", &["xml", "json"]),
-        ("job.fio", &["job.fio", "--bs=4k"]),
+        ("job.fio", &["'job.fio'", "check the path"]),
         ("--time_based", &["--time_based", "--runtime"]),
     ] {
         place.run(&["--filename=data", argument]).assert_refused_with(parts);

@@ -1,9 +1,12 @@
 //! What every backend must do, written once and run on each.
 //!
 //! A case is a function over a `Subject` (a backend and a folder to work in); it never asks which
-//! backend it runs on. The modules `io_uring`, `threads` and `sim` list the same cases, so that a
-//! failure names both the backend and the behaviour. `cargo test -p iomill-tests contract` runs
+//! backend it runs on. The modules `io_uring`, `threads` and `sim` make a test of each case in
+//! the list of `cases`, so that a failure names both the backend and the behaviour. `cargo test -p iomill-tests contract` runs
 //! them.
+
+#[macro_use]
+mod cases;
 
 mod admission;
 mod buffers;

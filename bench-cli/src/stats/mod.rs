@@ -3,6 +3,12 @@
 //! Owns the numbers between the run and the report, and fio's rules for adding jobs up. It
 //! measures and prints nothing. Filled in by `job_thread`, read by `report`.
 
+mod bins;
+mod series;
+
+pub(crate) use bins::{BIN_COUNT, Bins, index_of};
+pub(crate) use series::{Interval, Series, Tally};
+
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -54,12 +60,19 @@ pub(crate) struct Direction {
     pub(crate) short_count: u64,
     /// From the system call that submitted to the one that reaped.
     pub(crate) latency_ns: Histogram<u64>,
+    /// From the time when the request should have begun, for jobs with a rate.
+    pub(crate) since_intended_ns: Option<Histogram<u64>>,
     pub(crate) runtime: Duration,
     pub(crate) bw_kib: Samples,
     pub(crate) iops: Samples,
 }
 
 impl Direction {
+    /// What a user of the job waited: from the intended start where there is one.
+    pub(crate) fn total_latency_ns(&self) -> &Histogram<u64> {
+        self.since_intended_ns.as_ref().unwrap_or(&self.latency_ns)
+    }
+
     /// Bytes per second.
     pub(crate) fn bw_bytes(&self) -> u64 {
         per_second(self.bytes, self.runtime)
@@ -85,6 +98,11 @@ impl Direction {
         self.bytes += other.bytes;
         self.short_count += other.short_count;
         self.latency_ns += &other.latency_ns;
+        match (&mut self.since_intended_ns, &other.since_intended_ns) {
+            (Some(mine), Some(theirs)) => *mine += theirs,
+            (mine @ None, Some(theirs)) => *mine = Some(theirs.clone()),
+            (_, None) => {}
+        }
         self.runtime = self.runtime.max(other.runtime);
         self.bw_kib.add(&other.bw_kib);
         self.iops.add(&other.iops);
@@ -133,6 +151,39 @@ impl DepthMap {
     }
 }
 
+/// Sizes of batches and depths at which requests were issued.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    pub(crate) level: DepthMap,
+    pub(crate) submit: DepthMap,
+    pub(crate) complete: DepthMap,
+}
+
+/// What the measuring itself took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Overhead {
+    /// How often the loop read the clock, the engine's own two reads per tick among them.
+    pub(crate) clock_read_count: u64,
+    /// What one reading of the clock costs here.
+    pub(crate) clock_read_ns: u64,
+    /// The time that went into samples, series and logs.
+    pub(crate) sampling: Duration,
+}
+
+impl Overhead {
+    /// All of it. Units: nanoseconds.
+    pub(crate) fn total_ns(&self) -> u64 {
+        let sampling_ns = u64::try_from(self.sampling.as_nanos()).unwrap_or(u64::MAX);
+        self.clock_read_count.saturating_mul(self.clock_read_ns).saturating_add(sampling_ns)
+    }
+
+    fn add(&mut self, other: &Overhead) {
+        self.clock_read_count += other.clock_read_count;
+        self.clock_read_ns = self.clock_read_ns.max(other.clock_read_ns);
+        self.sampling += other.sampling;
+    }
+}
+
 /// An error that ended a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
@@ -147,6 +198,7 @@ pub(crate) struct Failure {
 pub(crate) struct JobStats {
     pub(crate) read: Direction,
     pub(crate) write: Direction,
+    pub(crate) trim: Direction,
     pub(crate) sync: Direction,
     pub(crate) depth_level: DepthMap,
     pub(crate) batch_submit: DepthMap,
@@ -162,22 +214,64 @@ pub(crate) struct JobStats {
     pub(crate) enter_count: u64,
     pub(crate) batch_count: u64,
     pub(crate) retry_count: u64,
+    /// What was done in each interval.
+    pub(crate) series: Series,
+    /// What the measuring itself took.
+    pub(crate) overhead: Overhead,
     /// How the engine ran: one line per fact.
     pub(crate) engine_lines: Vec<String>,
     pub(crate) failure: Option<Failure>,
+    /// Errors that the job lived with, and the number of the first.
+    pub(crate) error_count: u64,
+    pub(crate) first_errno: i32,
+    /// What was found about the contents, if they were checked.
+    pub(crate) verified: Option<Verified>,
+    pub(crate) steady: Option<SteadyState>,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verified {
+    /// Units that were looked at, and those that were damaged.
+    pub(crate) checked_count: u64,
+    pub(crate) damaged_count: u64,
+    /// The first damaged ones, in words.
+    pub(crate) damaged: Vec<String>,
+}
+
+impl Verified {
+    fn add(&mut self, other: &Verified) {
+        self.checked_count += other.checked_count;
+        self.damaged_count += other.damaged_count;
+        self.damaged.extend_from_slice(&other.damaged);
+    }
+}
+
+/// How the search for a steady state ended.
+#[derive(Clone, Debug)]
+pub(crate) struct SteadyState {
+    /// fio's name of the criterion, and the limit as a share of the mean or in its own unit.
+    pub(crate) criterion: String,
+    pub(crate) duration: Duration,
+    pub(crate) attained: bool,
+    /// The largest deviation, or the slope per second, in the unit of the limit.
+    pub(crate) deviation: f64,
+    pub(crate) slope: f64,
+    pub(crate) iops: Vec<u64>,
+    pub(crate) bw_bytes: Vec<u64>,
 }
 
 impl JobStats {
     /// Reads, writes and syncs together.
     pub(crate) fn io_count(&self) -> u64 {
-        self.read.io_count + self.write.io_count + self.sync.io_count
+        self.read.io_count + self.write.io_count + self.trim.io_count + self.sync.io_count
     }
 
     /// The sum of jobs that ran side by side; `None` for no job at all.
-    pub(crate) fn sum(jobs: &[JobStats]) -> Option<JobStats> {
-        let (first, others) = jobs.split_first()?;
-        let mut sum = first.clone();
-        for other in others {
+    pub(crate) fn sum<'a>(jobs: impl IntoIterator<Item = &'a JobStats>) -> Option<JobStats> {
+        let mut jobs = jobs.into_iter();
+        let mut sum = jobs.next()?.clone();
+        for other in jobs {
             sum.add(other);
         }
         Some(sum)
@@ -186,6 +280,7 @@ impl JobStats {
     fn add(&mut self, other: &JobStats) {
         self.read.add(&other.read);
         self.write.add(&other.write);
+        self.trim.add(&other.trim);
         self.sync.add(&other.sync);
         self.depth_level.add(&other.depth_level);
         self.batch_submit.add(&other.batch_submit);
@@ -196,6 +291,8 @@ impl JobStats {
         self.enter_count += other.enter_count;
         self.batch_count += other.batch_count;
         self.retry_count += other.retry_count;
+        self.series.add(&other.series);
+        self.overhead.add(&other.overhead);
         for line in &other.engine_lines {
             if !self.engine_lines.contains(line) {
                 self.engine_lines.push(line.clone());
@@ -203,6 +300,18 @@ impl JobStats {
         }
         if self.failure.is_none() {
             self.failure.clone_from(&other.failure);
+        }
+        if self.error_count == 0 {
+            self.first_errno = other.first_errno;
+        }
+        self.error_count += other.error_count;
+        match (&mut self.verified, &other.verified) {
+            (Some(mine), Some(theirs)) => mine.add(theirs),
+            (mine @ None, theirs) => mine.clone_from(theirs),
+            (Some(_), None) => {}
+        }
+        if self.steady.is_none() {
+            self.steady.clone_from(&other.steady);
         }
     }
 }

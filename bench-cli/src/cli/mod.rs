@@ -3,7 +3,10 @@
 //! Owns the syntax of the command line and the wording of its errors. It applies nothing; it
 //! hands back what was given, in order. Called by `main`.
 
+mod foreign;
+
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -11,20 +14,59 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::error::Error;
-use crate::options::{self, OPTIONS, OptionDef, Scope, Setting};
+use crate::options::{self, OptionDef, Scope, Settings};
+use crate::tools::{self, TOOLS, Tool};
+
+/// The name of the job files among clap's arguments.
+const JOB_FILE: &str = "job_file";
 
 /// An option as it was given.
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
     pub(crate) option: &'static OptionDef,
     pub(crate) text: String,
+    pub(crate) origin: Origin,
+}
+
+/// Where an option was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    CommandLine,
+    /// A line of a job file: `job.fio:12`.
+    File(String),
+}
+
+impl Assignment {
+    /// Applies it, and says on stderr what it means if that may surprise.
+    ///
+    /// # Errors
+    ///
+    /// A usage error that names the option, and the line of the file.
+    pub(crate) fn apply(&self, settings: &mut Settings) -> Result<(), Error> {
+        let (start, name) = match &self.origin {
+            Origin::CommandLine => ("--".to_owned(), self.option.name),
+            Origin::File(place) => (format!("{place}: "), self.option.name),
+        };
+        self.option
+            .apply(settings, &self.text)
+            .map_err(|why| Error::usage(format!("{start}{name}: {why}")))
+    }
+}
+
+/// A run: its options and its job files.
+#[derive(Debug, Default)]
+pub(crate) struct Invocation {
+    pub(crate) given: Vec<Assignment>,
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Run a job with these options.
-    Run(Vec<Assignment>),
+    /// Run jobs.
+    Run(Invocation),
+    /// Do what another command does.
+    Tool(&'static Tool, ArgMatches),
     /// Print this text (help or version) and do nothing else.
     Print(String),
 }
@@ -35,7 +77,7 @@ pub(crate) enum Request {
 ///
 /// A usage error of one line.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
-    let matches = match command().try_get_matches_from(arguments) {
+    let matches = match command().try_get_matches_from(foreign::passed_over(arguments)) {
         Ok(matches) => matches,
         Err(error) => {
             return match error.kind() {
@@ -47,16 +89,24 @@ pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Requ
         }
     };
     match matches.subcommand() {
-        Some(("run", run)) => assignments(run).map(Request::Run),
-        _ => Ok(Request::Print(command().render_help().to_string())),
+        Some(("run", run)) => {
+            let files = run.get_many::<PathBuf>(JOB_FILE).into_iter().flatten().cloned();
+            Ok(Request::Run(Invocation { given: assignments(run)?, files: files.collect() }))
+        }
+        Some(("options", _)) => Ok(Request::Print(options::reference::markdown())),
+        Some((name, matches)) => Ok(match tools::find(name) {
+            Some(tool) => Request::Tool(tool, matches.clone()),
+            None => Request::Print(command().render_help().to_string()),
+        }),
+        None => Ok(Request::Print(command().render_help().to_string())),
     }
 }
 
 /// The command line that has the same effect as `assignments`.
 pub(crate) fn equivalent(assignments: &[Assignment]) -> String {
     let mut line = "bench-cli run".to_owned();
-    for Assignment { option, text } in assignments {
-        let flag = matches!(option.setting, Setting::Bool(_)) && text == "1";
+    for Assignment { option, text, .. } in assignments {
+        let flag = option.value_alone() == Some(text.as_str());
         line.push_str(&format!(" --{}", option.name));
         if !flag {
             line.push_str(&format!("={}", shell_word(text)));
@@ -65,20 +115,35 @@ pub(crate) fn equivalent(assignments: &[Assignment]) -> String {
     line
 }
 
-fn command() -> Command {
+/// The whole syntax, for the completions and the manual page too.
+pub(crate) fn command() -> Command {
     let run = Command::new("run")
-        .about("Run a job; without options a short demonstration")
+        .about("Run jobs; without options a short demonstration")
         .long_about(
-            "Runs one job, described by fio's options. Without any job option a short \
-             demonstration runs on a temporary file, which is removed again.\n\n\
+            "Runs jobs, described by fio's job files or by fio's options; each --name begins a \
+             job. Without any job a short demonstration runs on a temporary file, which is \
+             removed again. With a job file, options of the command line go before those of the \
+             file, in every job.\n\n\
              Options take fio's underscores or hyphens, and their value as --bs=4k or --bs 4k. \
              Switches may be written alone (= 1) or as --direct=0. The default is in brackets.",
         )
-        .args(OPTIONS.iter().map(argument));
+        .arg(
+            Arg::new(JOB_FILE)
+                .value_name("JOB_FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .action(ArgAction::Append)
+                .help("Job files in fio's format; several run one after the other; - is stdin"),
+        )
+        .args(options::all().map(argument));
+    let options = Command::new("options")
+        .about("Print the reference of all options")
+        .arg(Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help("As Markdown"));
     Command::new("bench-cli")
         .about("A fio-like benchmark on top of the Iomill engine")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand(run)
+        .subcommands(TOOLS.iter().map(|tool| (tool.command)()))
+        .subcommand(options)
         .disable_help_subcommand(true)
 }
 
@@ -96,25 +161,25 @@ fn argument(option: &'static OptionDef) -> Arg {
         .value_parser(OsStringValueParser::new())
         .help(option.help)
         .help_heading(heading)
-        .action(ArgAction::Set);
-    match option.setting {
-        Setting::Bool(_) => {
-            argument.num_args(0..=1).require_equals(true).default_missing_value("1")
-        }
-        _ => argument.num_args(1).allow_hyphen_values(false),
+        // Several jobs have several values; `plan` refuses two for one job.
+        .action(ArgAction::Append);
+    match option.value_alone() {
+        Some(value) => argument.num_args(0..=1).require_equals(true).default_missing_value(value),
+        None => argument.num_args(1).allow_hyphen_values(false),
     }
 }
 
 fn assignments(matches: &ArgMatches) -> Result<Vec<Assignment>, Error> {
-    let mut given: Vec<(usize, Assignment)> = OPTIONS
-        .iter()
-        .filter(|option| matches.value_source(option.name) == Some(ValueSource::CommandLine))
-        .filter_map(|option| {
-            let value = matches.get_one::<OsString>(option.name)?;
-            Some((matches.index_of(option.name)?, assignment(option, value)))
-        })
-        .map(|(index, assignment)| Ok((index, assignment?)))
-        .collect::<Result<_, Error>>()?;
+    let mut given: Vec<(usize, Assignment)> = Vec::new();
+    for option in options::all() {
+        if matches.value_source(option.name) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        let values = matches.get_many::<OsString>(option.name).into_iter().flatten();
+        for (index, value) in matches.indices_of(option.name).into_iter().flatten().zip(values) {
+            given.push((index, assignment(option, value)?));
+        }
+    }
     given.sort_by_key(|(index, _)| *index);
     Ok(given.into_iter().map(|(_, assignment)| assignment).collect())
 }
@@ -128,7 +193,7 @@ fn assignment(option: &'static OptionDef, value: &OsStr) -> Result<Assignment, E
             value.to_string_lossy()
         )));
     };
-    Ok(Assignment { option, text: text.to_owned() })
+    Ok(Assignment { option, text: text.to_owned(), origin: Origin::CommandLine })
 }
 
 /// clap explains over several lines; a script's log wants one.
@@ -141,44 +206,53 @@ fn one_line(error: &clap::Error) -> String {
     let argument = context(ContextKind::InvalidArg);
     let name = argument.split([' ', '=', '[']).next().unwrap_or(argument);
     match error.kind() {
-        ErrorKind::UnknownArgument if name.starts_with("--") => unknown_option(name),
+        ErrorKind::UnknownArgument if name.starts_with("--") => {
+            match context(ContextKind::SuggestedArg) {
+                "" => foreign::unknown_option(name),
+                meant => format!("unknown option {name}; did you mean {meant}?"),
+            }
+        }
         ErrorKind::UnknownArgument => {
             format!("unexpected argument '{argument}'; options look like --bs=4k")
         }
-        ErrorKind::ArgumentConflict => format!("{name} is given twice; one command runs one job"),
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             format!("{name} needs a value, e.g. {}", example(name))
         }
-        ErrorKind::InvalidSubcommand => format!(
-            "unknown command '{}'; the command is 'run'",
-            context(ContextKind::InvalidSubcommand)
-        ),
-        _ => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or("bad usage");
-            first.strip_prefix("error: ").unwrap_or(first).to_owned()
+        ErrorKind::InvalidValue => {
+            let value = context(ContextKind::InvalidValue);
+            match error.get(ContextKind::ValidValue) {
+                Some(ContextValue::Strings(words)) => {
+                    let name = name.trim_matches(['<', '>']);
+                    format!("{name}={value} is none of {}", words.join(", "))
+                }
+                _ => first_line(error),
+            }
         }
+        ErrorKind::MissingRequiredArgument => {
+            let missing = match error.get(ContextKind::InvalidArg) {
+                Some(ContextValue::Strings(words)) => words.join(" and "),
+                _ => "something".to_owned(),
+            };
+            format!("{missing} is missing; --help after the command shows how")
+        }
+        ErrorKind::InvalidSubcommand => format!(
+            "unknown command '{}'; the commands are run, {}, options",
+            context(ContextKind::InvalidSubcommand),
+            TOOLS.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", ")
+        ),
+        _ => first_line(error),
     }
 }
 
-fn unknown_option(argument: &str) -> String {
-    match options::nearest(argument.trim_start_matches('-')) {
-        Some(name) => format!("unknown option {argument}; did you mean --{name}?"),
-        None => format!("unknown option {argument}; 'bench-cli run --help' lists all"),
-    }
+fn first_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.lines().next().unwrap_or("bad usage");
+    first.strip_prefix("error: ").unwrap_or(first).to_owned()
 }
 
 fn example(argument: &str) -> String {
     let name = argument.trim_start_matches('-');
-    let value = options::find(name).map(|option| match &option.setting {
-        Setting::Int(..) => "8",
-        Setting::Size(..) => "4k",
-        Setting::Time(_) => "10s",
-        Setting::Bool(_) => "1",
-        Setting::Choice(words, _) => words[0],
-        Setting::Percentiles(_) => "50:99",
-        Setting::Text(_) => "x",
-    });
+    let value = options::find(name).map(OptionDef::example);
     format!("--{name}={}", value.unwrap_or("x"))
 }
 
@@ -199,10 +273,10 @@ mod tests {
     fn given(arguments: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
         let all = ["bench-cli", "run"].iter().chain(arguments).map(OsString::from);
         match read(all).map_err(|error| error.to_string())? {
-            Request::Run(list) => {
-                Ok(list.into_iter().map(|given| (given.option.name, given.text)).collect())
+            Request::Run(run) => {
+                Ok(run.given.into_iter().map(|given| (given.option.name, given.text)).collect())
             }
-            Request::Print(text) => panic!("unexpected help: {text}"),
+            other => panic!("not a job: {other:?}"),
         }
     }
 
@@ -234,9 +308,10 @@ mod tests {
         assert_eq!(given(&["--direct"]), one("direct", "1"));
         assert_eq!(given(&["--direct=0"]), one("direct", "0"));
         assert_eq!(given(&["--time-based", "--bs=1k"]).map(|list| list.len()), Ok(2));
-        // A word after a switch is not its value: fio takes it for a job file.
-        let error = given(&["--direct", "0"]).expect_err("refused");
-        assert!(error.starts_with("unexpected argument '0'"), "{error}");
+        // A word after a switch is not its value: as in fio it is a job file.
+        let all = ["bench-cli", "run", "--direct", "0"].map(OsString::from);
+        let Ok(Request::Run(run)) = read(all) else { panic!("the words are valid") };
+        assert_eq!((run.given[0].text.as_str(), run.files), ("1", vec![PathBuf::from("0")]));
     }
 
     #[test]
@@ -251,19 +326,17 @@ mod tests {
         for (arguments, words) in [
             (vec!["--iodept=4"], "unknown option --iodept; did you mean --iodepth?"),
             (vec!["--zzzzqqqqxxxx"], "unknown option --zzzzqqqqxxxx; 'bench-cli run --help'"),
-            (vec!["--bs=4k", "--bs=8k"], "--bs is given twice"),
-            (vec!["--bs=4k", "--blocksize=8k"], "--bs is given twice"),
-            (vec!["--direct", "--direct=0"], "--direct is given twice"),
-            (vec!["--bs"], "--bs needs a value, e.g. --bs=4k"),
+            (vec!["--numa_cpu_nodes=0"], "--numa_cpu_nodes is not supported: memory is not"),
+            (vec!["--bs"], "--bs needs a value, e.g. --bs=8k"),
             (vec!["--bs", "--iodepth=3"], "--bs needs a value"),
-            (vec!["job.fio"], "unexpected argument 'job.fio'"),
         ] {
             let error = given(&arguments).expect_err("refused");
             assert!(error.starts_with(words), "{arguments:?}: {error}");
             assert!(!error.contains('\n'), "{error}");
         }
         let error = read(["bench-cli", "rum"].map(OsString::from)).expect_err("refused");
-        assert_eq!(error.to_string(), "unknown command 'rum'; the command is 'run'");
+        let words = "unknown command 'rum'; the commands are run, doctor";
+        assert!(error.to_string().starts_with(words), "{error}");
     }
 
     #[test]
@@ -287,7 +360,10 @@ mod tests {
     fn equivalent_lines_read_back_to_the_same() {
         let words = ["--name=a b", "--bs=4k", "--time_based", "--direct=0"];
         let all = ["bench-cli", "run"].into_iter().chain(words).map(OsString::from);
-        let Ok(Request::Run(list)) = read(all) else { panic!("the words are valid") };
-        assert_eq!(equivalent(&list), "bench-cli run --name='a b' --bs=4k --time_based --direct=0");
+        let Ok(Request::Run(run)) = read(all) else { panic!("the words are valid") };
+        assert_eq!(
+            equivalent(&run.given),
+            "bench-cli run --name='a b' --bs=4k --time_based --direct=0"
+        );
     }
 }
