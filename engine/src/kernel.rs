@@ -89,14 +89,15 @@ impl KernelSupport {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(iomill_portable)))]
 mod tests {
     use super::*;
     use crate::backend::Uring;
+    use crate::config::Config;
 
     #[test]
     fn the_answer_agrees_with_what_the_engine_gets() {
-        match (KernelSupport::query(), Uring::new(8, None)) {
+        match (KernelSupport::query(), Uring::new(&Config::new().depth(8))) {
             (Ok(support), Ok(uring)) => {
                 assert!(support.opcode_count >= WANTED.len() - support.missing_opcodes.len());
                 assert_eq!(support.given_up.len(), uring.given_up().len());
