@@ -43,7 +43,7 @@ mod ranges;
 mod report;
 mod variables;
 
-#[cfg(all(target_os = "linux", not(iomill_portable)))]
+#[cfg(target_os = "linux")]
 mod kernel;
 
 #[expect(unsafe_code, reason = "owns the memory that the kernel writes")]
@@ -92,7 +92,7 @@ pub use handle::{
 };
 pub use inflight::OpId;
 pub use intake::{Context, Refused};
-#[cfg(all(target_os = "linux", not(iomill_portable)))]
+#[cfg(target_os = "linux")]
 pub use kernel::KernelSupport;
 pub use lanes::{
     FileSystem, Lane, LaneCounts, LaneOp, LaneTable, Lanes, QueueLength, Reason, Route,

@@ -70,6 +70,8 @@ pub use request::{Completion, Request, RequestFile, RequestKind};
 pub(crate) use ring::ring;
 pub(crate) use routed::Routed;
 pub(crate) use threads::Threads;
+#[cfg(all(test, target_os = "linux", not(iomill_portable)))]
+pub(crate) use uring::Uring;
 
 pub use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
