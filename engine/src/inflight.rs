@@ -244,12 +244,10 @@ impl InFlight {
     /// If there is none: a backend completed a request twice, or one that it never got.
     #[inline]
     pub(crate) fn slot(&mut self, id: OpId) -> &mut Slot {
-        let slot = &mut self.slots[id.index() as usize];
-        assert!(
-            slot.occupied && slot.request.id == id.to_bits(),
-            "a backend completed a request that is not in flight"
-        );
-        slot
+        match self.slots.get_mut(id.index() as usize) {
+            Some(slot) if slot.occupied && slot.request.id == id.to_bits() => slot,
+            _ => panic!("a backend completed a request that is not in flight"),
+        }
     }
 
     /// The slot of a request, or `None` if it has completed.

@@ -48,6 +48,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/tests/it/chain_operations.rs", "counts descriptors in a table of the test's own"),
     ("engine/tests/it/faults.rs", "a backend that injects faults implements the unsafe trait"),
     ("engine/tests/it/futures.rs", "a backend that never completes implements the unsafe trait"),
+    ("engine/tests/it/hostile_backend.rs", "a backend that lies implements the unsafe trait"),
     ("engine/tests/it/memory_limits.rs", "changes the user, and forks"),
     ("engine/tests/it/scripted.rs", "a backend that follows a script implements the unsafe trait"),
     ("engine/tests/it/stuck.rs", "a backend that never completes implements the unsafe trait"),
