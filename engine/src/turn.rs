@@ -10,6 +10,7 @@
 //! ```
 
 use crate::backend::Wait;
+use crate::buffer::Seal;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId, Slot};
@@ -160,6 +161,9 @@ impl Engine {
             }
             self.batch.push(slot.request);
         }
+        if Seal::IS_ON {
+            self.seal_batch();
+        }
         // SAFETY: each request's slot owns the operation with its file and buffer until `dispatch`
         // removes it after the completion; at the end the engine drains or forgets them.
         let taken = unsafe { self.backend.stage(&self.batch) };
@@ -189,6 +193,17 @@ impl Engine {
         taken
     }
 
+    /// Notes what the backend must not change of the memory that it is about to get.
+    fn seal_batch(&mut self) {
+        let mut behind_another = false;
+        for request in &self.batch {
+            let arena = self.intake.arena.as_deref();
+            let id = self.intake.inflight.id_from_bits(request.id);
+            self.intake.inflight.slot(id).seal = Seal::of(arena, request, behind_another);
+            behind_another = request.linked;
+        }
+    }
+
     /// Settles what has come, and calls back.
     fn dispatch(&mut self, turn: &mut Turn) {
         if self.completions.is_empty() {
@@ -203,6 +218,7 @@ impl Engine {
             // Its rest may be in the queue: a second completion of the same request.
             assert!(slot.with_backend, "a backend completed a request that is not with it");
             slot.with_backend = false;
+            slot.seal.check(self.intake.arena.as_deref(), &slot.request);
             if let Some(counted) = self.intake.metrics.of(slot.request.kind) {
                 counted.lanes.count(raw.lane);
             }

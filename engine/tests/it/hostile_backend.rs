@@ -2,7 +2,10 @@
 //! then on free nothing that the backend may still touch, and never panic while it is dropped.
 
 use iomill_engine::backend::{Backend, Completion, Memory, Request};
-use iomill_engine::{Buffer, Config, Engine, Error, ErrorKind, File, Lane, Nop, Read, Wait};
+use iomill_engine::{
+    Buffer, BufferList, Config, Engine, Error, ErrorKind, File, Lane, Nop, Read, Wait, Write,
+    WriteVectored,
+};
 use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +36,7 @@ impl Drop for Liar {
     }
 }
 
-// SAFETY: it breaks the contract, but touches no memory at all.
+// SAFETY: it breaks the contract, and writes to memory of the pool that nobody looks at then.
 unsafe impl Backend for Liar {
     fn name(&self) -> &'static str {
         "liar"
@@ -175,4 +178,85 @@ fn the_largest_negative_answer_is_an_error_like_any_other() {
     world.engine.submit(Nop, move |done, _| *inside.borrow_mut() = done.result.is_err()).unwrap();
     world.engine.tick(Wait::AtLeast(1)).unwrap();
     assert!(*failed.borrow());
+}
+
+/// Writes one byte, beside the request's memory by so many bytes.
+fn scribble(request: &Request, beside: isize) {
+    // SAFETY: inside the pool: the tests here choose a place in the buffer of the request.
+    unsafe { request.address.wrapping_offset(beside).write(1) };
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_write_beyond_the_length_of_a_read_is_found_when_it_completes() {
+    for (len, beside) in [(100, 100), (100, 355), (4000, 4000)] {
+        let mut world = world(0, move |staged| {
+            scribble(&staged[0], beside);
+            vec![(staged[0].id, 0)]
+        });
+        let mut buffer = world.engine.buffer().unwrap();
+        buffer.set_len(len);
+        let op = Read { file: world.file.clone(), offset: 0, buffer };
+        world.engine.submit(op, |_, _| ()).unwrap();
+        world.assert_broken("outside of the");
+    }
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_write_to_what_is_to_be_written_is_found_when_it_completes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for vectored in [false, true] {
+        let mut world = world(0, move |staged| {
+            let first = staged[0];
+            let request = match vectored {
+                // SAFETY: the vector is the operation's until the completion.
+                true => {
+                    Request { address: unsafe { first.address.cast::<*mut u8>().read() }, ..first }
+                }
+                false => first,
+            };
+            scribble(&request, 7);
+            vec![(first.id, 4096)]
+        });
+        let file = File::options().write(true).create(true).open(&path).unwrap();
+        let mut buffer = world.engine.buffer().unwrap();
+        buffer.fill(0);
+        let submitted = if vectored {
+            let buffers = BufferList::from(vec![buffer]);
+            let op = WriteVectored { file, offset: 0, buffers };
+            world.engine.submit(op, |_, _| ()).map_err(|refused| refused.error)
+        } else {
+            let op = Write { file, offset: 0, buffer };
+            world.engine.submit(op, |_, _| ()).map_err(|refused| refused.error)
+        };
+        submitted.unwrap();
+        world.assert_broken("changed before it was complete");
+    }
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_write_after_the_completion_is_found_when_the_buffer_is_taken_again() {
+    let mut turns = 0;
+    let mut world = world(0, move |staged| {
+        turns += 1;
+        if turns == 1 {
+            return vec![(staged[0].id, 0)];
+        }
+        // The first request's buffer, which went back to the pool meanwhile.
+        scribble(&staged[0], 7);
+        vec![(staged[1].id, 0)]
+    });
+    let kept = world.engine.buffer().unwrap();
+    world.read();
+    world.engine.tick(Wait::AtLeast(1)).unwrap();
+    world.engine.submit(Nop, |_, _| ()).unwrap();
+    world.engine.tick(Wait::AtLeast(1)).unwrap();
+    let taken = catch_unwind(AssertUnwindSafe(|| world.engine.buffer()));
+    let panic = taken.expect_err("the buffer was written to");
+    let said = panic.downcast_ref::<String>().unwrap();
+    assert!(said.contains("written to while it was free"), "{said}");
+    drop(kept);
 }

@@ -33,6 +33,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/src/buffer/list.rs", "owns the kernel's description of several buffers"),
     ("engine/src/buffer/mapping.rs", "maps memory, and says what the kernel may do with it"),
     ("engine/src/buffer/plain_mapping.rs", "owns the memory of a pool, on other systems"),
+    ("engine/src/buffer/poison.rs", "looks at memory that nobody is to write to"),
     ("engine/src/callback.rs", "stores callbacks of any type inline, without the heap"),
     ("engine/src/file.rs", "takes ownership of descriptors, and gives it up"),
     ("engine/src/inflight.rs", "moves a vector on after a short transfer"),
