@@ -61,6 +61,8 @@ pub struct Engine {
     pub(crate) enters_before: u64,
     /// The same of overflows.
     pub(crate) overflows_before: u64,
+    /// Whether a turn has panicked: its backend broke the contract, and is not asked any more.
+    pub(crate) is_broken: bool,
     /// Dropped by `shutdown` only, when nothing is in flight.
     pub(crate) backend: ManuallyDrop<Box<dyn Backend>>,
 }
@@ -129,6 +131,7 @@ impl Engine {
             files: Vec::new(),
             enters_before,
             overflows_before: 0,
+            is_broken: false,
             backend: ManuallyDrop::new(backend),
         })
     }
@@ -187,6 +190,9 @@ impl Engine {
     ///
     /// # Panics
     /// When callbacks panicked: after all callbacks of this turn have run, the first panic goes on.
+    /// At once when a backend breaks its contract: it completes what it does not have, or moves more
+    /// bytes than it was asked for. From then on every tick is an error of the kind `Backend`, and
+    /// what was in flight is leaked.
     pub fn tick(&mut self, wait: Wait) -> Result<Tick, Error> {
         let turn = self.turn(wait)?;
         match turn.panic {

@@ -10,6 +10,7 @@
 //! ```
 
 use crate::backend::Wait;
+use crate::buffer::Seal;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId, Slot};
@@ -19,7 +20,13 @@ use crate::settle::{Settled, give_up, ran_before, settle};
 impl Engine {
     /// One turn; a callback's panic is handed to the caller.
     pub(crate) fn turn(&mut self, wait: Wait) -> Result<Turn, Error> {
+        if self.is_broken {
+            return Err(broken());
+        }
+        // Stays so if anything in the turn panics.
+        self.is_broken = true;
         let mut turned = self.turn_once(wait);
+        self.is_broken = false;
         if let Ok(turn) = &mut turned {
             turn.looked_ns = self.intake.looked_ns;
         }
@@ -154,9 +161,13 @@ impl Engine {
             }
             self.batch.push(slot.request);
         }
+        if Seal::IS_ON {
+            self.seal_batch();
+        }
         // SAFETY: each request's slot owns the operation with its file and buffer until `dispatch`
         // removes it after the completion; at the end the engine drains or forgets them.
         let taken = unsafe { self.backend.stage(&self.batch) };
+        assert!(taken <= self.batch.len(), "a backend took more requests than it was given");
         self.batch.clear();
         let mut left = taken;
         while left > 0
@@ -182,6 +193,17 @@ impl Engine {
         taken
     }
 
+    /// Notes what the backend must not change of the memory that it is about to get.
+    fn seal_batch(&mut self) {
+        let mut behind_another = false;
+        for request in &self.batch {
+            let arena = self.intake.arena.as_deref();
+            let id = self.intake.inflight.id_from_bits(request.id);
+            self.intake.inflight.slot(id).seal = Seal::of(arena, request, behind_another);
+            behind_another = request.linked;
+        }
+    }
+
     /// Settles what has come, and calls back.
     fn dispatch(&mut self, turn: &mut Turn) {
         if self.completions.is_empty() {
@@ -193,7 +215,10 @@ impl Engine {
             let id = self.intake.inflight.id_from_bits(raw.id);
             self.window.leave(1);
             let slot = self.intake.inflight.slot(id);
+            // Its rest may be in the queue: a second completion of the same request.
+            assert!(slot.with_backend, "a backend completed a request that is not with it");
             slot.with_backend = false;
+            slot.seal.check(self.intake.arena.as_deref(), &slot.request);
             if let Some(counted) = self.intake.metrics.of(slot.request.kind) {
                 counted.lanes.count(raw.lane);
             }
@@ -241,6 +266,15 @@ impl Engine {
             }
         }
     }
+}
+
+/// What an engine answers whose backend has broken the contract: what is in flight is not known any
+/// more.
+#[cold]
+fn broken() -> Error {
+    let why = "an earlier turn of this engine panicked, because its backend broke the contract: \
+               what is in flight will not complete and is leaked at the end";
+    Error::refused(ErrorKind::Backend, "turn", why)
 }
 
 /// What one turn did, and the first panic of its callbacks.

@@ -1,8 +1,12 @@
-//! What the tests of several crates share: running a program with io_uring taken away from it.
+//! What the tests of several crates share: running a program with io_uring taken away from it, and
+//! the long runs: the soak.
 //!
-//! It never holds a test: those live in `tests/it`. Its callers are those tests and the binary
-//! `without-io-uring`.
+//! What it tests of the other crates is called by `tests/it` and by this package's programs; only
+//! its own parts have tests here.
 
 #![forbid(unsafe_code)]
 
+pub mod arguments;
 pub mod denial;
+pub mod random;
+pub mod soak;

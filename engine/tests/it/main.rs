@@ -18,6 +18,7 @@ mod handle;
 mod handle_cancel;
 mod handle_chains;
 mod hostile;
+mod hostile_backend;
 mod lanes;
 mod memory_limits;
 mod metrics;
