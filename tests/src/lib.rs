@@ -1,8 +1,11 @@
-//! What the tests of several crates share: running a program with io_uring taken away from it.
+//! What crosses crates and is not itself a test: running a program with io_uring, files or
+//! threads taken away from it, and running the suites on other kernels.
 //!
-//! It never holds a test: those live in `tests/it`. Its callers are those tests and the binary
-//! `without-io-uring`.
+//! Its callers are the tests in `tests/it` and the binaries of this package.
 
 #![forbid(unsafe_code)]
 
 pub mod denial;
+pub mod invocation;
+pub mod matrix;
+pub mod supply;

@@ -12,4 +12,6 @@
 mod cli;
 mod contract;
 mod differential;
+mod policy;
+mod supply;
 mod tidy;
