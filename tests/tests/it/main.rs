@@ -12,6 +12,7 @@
 mod cli;
 mod contract;
 mod differential;
+mod leaks;
 mod policy;
 mod supply;
 mod tidy;
