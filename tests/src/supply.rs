@@ -25,7 +25,7 @@ const LICENCES: [&str; 10] = [
 
 /// Crates that users link, each with the most other packages it may bring to run time. Raising one
 /// is a decision, and belongs into the commit that needs it.
-const BUDGETS: [(&str, usize); 3] = [("iomill-ring", 6), ("iomill-engine", 13), ("bench-cli", 46)];
+const BUDGETS: [(&str, usize); 3] = [("iomill-ring", 6), ("iomill-engine", 13), ("bench-cli", 50)];
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "a buffer of 1 GiB and a page",
-        seen: &[((6, 18), "EFAULT")],
+        seen: &[((6, 18), "EFAULT"), ((7, 2), "accepted")],
         pages: &[("register(2)", "EFAULT")],
         ask: || registered(&Memory::new(GIBIBYTE + PAGE, None)?),
     },
@@ -81,7 +81,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "a ring of 1,024 entries, unprivileged, with 64 KiB of memlock",
-        seen: &[((5, 10), "0"), ((6, 18), "ENOMEM")],
+        seen: &[((5, 10), "0"), ((6, 18), "ENOMEM"), ((7, 2), "0")],
         pages: &[],
         ask: || limited_set_up(1024),
     },
