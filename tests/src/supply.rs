@@ -30,7 +30,7 @@ const BUDGETS: [(&str, usize); 3] = [("iomill-ring", 6), ("iomill-engine", 13), 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Per crate of [`BUDGETS`] the other packages that its users run.
+    /// Per crate that users link, the other packages that they run.
     pub run_time: BTreeMap<String, BTreeSet<String>>,
     /// Packages in all, those for development and building included.
     pub packages: usize,
