@@ -1,12 +1,14 @@
-//! What the tests of several crates share: running a program with io_uring taken away from it, and
-//! the long runs: the soak.
+//! What crosses crates and is not itself a test: running a program with io_uring, files or
+//! threads taken away from it, running the suites on other kernels, and the long runs.
 //!
-//! What it tests of the other crates is called by `tests/it` and by this package's programs; only
-//! its own parts have tests here.
+//! Its callers are the tests in `tests/it` and the binaries of this package.
 
 #![forbid(unsafe_code)]
 
 pub mod arguments;
 pub mod denial;
+pub mod invocation;
+pub mod matrix;
 pub mod random;
 pub mod soak;
+pub mod supply;

@@ -63,7 +63,10 @@ impl Port {
                     }
                 })
             }
-            (Self::Elsewhere(handle), _) => handle.try_submit(op, on_complete),
+            (Self::Elsewhere(handle), None) => handle.try_submit(op, on_complete).map(drop),
+            (Self::Elsewhere(handle), Some(limit)) => {
+                handle.try_submit_within(op, limit, on_complete).map(drop)
+            }
         };
         let Err(refused) = refused else { return true };
         tally.not_accepted();

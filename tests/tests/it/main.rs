@@ -12,5 +12,8 @@
 mod cli;
 mod contract;
 mod differential;
+mod leaks;
+mod policy;
 mod soak;
+mod supply;
 mod tidy;
