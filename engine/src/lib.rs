@@ -25,6 +25,7 @@
 
 mod buffer_class;
 mod config;
+pub mod depth;
 mod durability;
 mod environment;
 mod error;
@@ -95,6 +96,7 @@ pub use op::{
     WriteVectored, WriteWith,
 };
 pub use report::{Fallback, HugePages, PoolClass, Report};
+pub use schedule::DepthStatus;
 pub use shutdown::ShutdownReport;
 
 /// Compiles and runs the program in the workspace's README.

@@ -3,6 +3,8 @@
 //! package.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "sim")]
+mod adaptive;
 mod allocations;
 mod caller_buffers;
 mod cancel;
@@ -10,6 +12,7 @@ mod chain_operations;
 mod chain_place;
 mod chain_twins;
 mod chains;
+mod depth;
 mod durable;
 mod faults;
 mod futures;

@@ -11,5 +11,6 @@
 
 mod cli;
 mod contract;
+mod depth;
 mod differential;
 mod tidy;
