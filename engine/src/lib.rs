@@ -109,6 +109,11 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/lanes.md")]
 struct LanesGuide;
 
+/// Compiles and runs the program in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/adaptive-depth.md")]
+struct AdaptiveDepth;
+
 /// Compiles and runs the programs in the guide.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/threads-and-futures.md")]

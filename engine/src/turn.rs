@@ -124,12 +124,7 @@ impl Engine {
 
     /// Hands waiting requests to the backend, as far as the window allows.
     fn stage(&mut self) -> u32 {
-        let inflight = &mut self.intake.inflight;
-        self.window.part_writes(&mut self.intake.queue, |id| {
-            let slot = inflight.slot(id);
-            let is_write = slot.request.kind.is_transfer() && !slot.request.kind.is_read();
-            (is_write && slot.place.is_none()).then(|| slots_of(slot.left_bytes))
-        });
+        self.part_writes();
         let room = self.window.room() as usize;
         let limit = room.min(self.batch_rule.limit() as usize);
         if self.intake.queue.is_empty() || limit == 0 {
@@ -194,6 +189,17 @@ impl Engine {
         taken
     }
 
+    /// Puts writes aside that have to give way to reads.
+    #[inline]
+    fn part_writes(&mut self) {
+        let inflight = &mut self.intake.inflight;
+        self.window.part_writes(&mut self.intake.queue, |id| {
+            let slot = inflight.slot(id);
+            let is_write = slot.request.kind.is_transfer() && !slot.request.kind.is_read();
+            (is_write && slot.place.is_none()).then(|| slots_of(slot.left_bytes))
+        });
+    }
+
     /// Tells the window the device of the first file of the batch. Once per engine.
     #[cold]
     fn attach(&mut self) {
@@ -232,7 +238,7 @@ impl Engine {
             let raw = self.completions[index];
             let id = self.intake.inflight.id_from_bits(raw.id);
             let slot = self.intake.inflight.slot(id);
-            self.window.leave(slot, raw.result, now_ns);
+            self.window.leave(slot, raw, now_ns);
             slot.with_backend = false;
             if let Some(counted) = self.intake.metrics.of(slot.request.kind) {
                 counted.lanes.count(raw.lane);

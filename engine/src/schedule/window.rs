@@ -3,9 +3,10 @@
 //! each completion.
 
 use super::registry::Seat;
-use crate::backend::RequestKind;
+use crate::backend::{Completion, RequestKind};
 use crate::depth::{Decision, Depth, Member, Sample, slots_of};
 use crate::inflight::{OpId, Slot};
+use crate::lanes::Lane;
 use std::collections::VecDeque;
 
 /// A completion of a buffered file that came out of the call which submitted it, this fast, needed
@@ -139,12 +140,12 @@ impl Window {
     /// # Panics
     /// If it had not gone.
     #[inline]
-    pub(crate) fn leave(&mut self, slot: &Slot, result: i32, now_ns: u64) {
+    pub(crate) fn leave(&mut self, slot: &Slot, raw: Completion, now_ns: u64) {
         let slots = self.slots(slot);
         assert!(slots <= self.occupied, "more requests came back than had gone to the backend");
         self.occupied -= slots;
         if let Some(adaptive) = &mut self.adaptive {
-            adaptive.leave(slot, slots, result, now_ns);
+            adaptive.leave(slot, slots, raw, now_ns);
         }
     }
 
@@ -239,7 +240,7 @@ impl Window {
 
 impl Adaptive {
     #[inline]
-    fn leave(&mut self, slot: &Slot, slots: u32, result: i32, now_ns: u64) {
+    fn leave(&mut self, slot: &Slot, slots: u32, raw: Completion, now_ns: u64) {
         if slot.place.is_some() {
             // Linked steps wait for each other: their latency is not the device's.
             return;
@@ -247,14 +248,14 @@ impl Adaptive {
         let kind = slot.request.kind;
         let latency_ns = now_ns.saturating_sub(slot.staged_ns);
         let is_cached =
-            slot.request.buffered && slot.staged_ns == self.staged_ns && latency_ns < CACHED_MAX_NS;
+            !slot.request.direct && slot.staged_ns == self.staged_ns && latency_ns < CACHED_MAX_NS;
         let counts = if is_write(kind) {
             self.writes_occupied = self.writes_occupied.saturating_sub(slots);
             &mut self.sample.writes
         } else {
             &mut self.sample.reads
         };
-        if kind.is_transfer() && result >= 0 && !is_cached {
+        if kind.is_transfer() && raw.result >= 0 && raw.lane != Lane::Inline && !is_cached {
             counts.add(slots, latency_ns, self.limit_ns);
         }
     }

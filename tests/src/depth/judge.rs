@@ -116,7 +116,8 @@ pub fn knee(known: &Known, who: Who, seed: u64) -> Outcome {
 }
 
 /// With a target: no more than 1.2 times the budget is late, or the mean is within 2 % of its
-/// limit, at 90 % of the throughput of the best depth that keeps to it, over the last three quarters.
+/// limit, at 90 % of the throughput of the best depth that keeps to it. Over the last three
+/// quarters.
 pub fn target(known: &Known, who: Who, seed: u64) -> Outcome {
     let mut rules = [who.start(known.aim, known.is_slow)];
     let slots = simulate(&known.run(240.0, seed), &mut rules).swap_remove(0);
