@@ -33,8 +33,8 @@ impl Clock {
         Self(Source::Virtual { now_ns, start_ns })
     }
 
-    /// Nanoseconds since the clock was made, or the first real one of the process, and never 0, which stands for "not yet". 64 bits last
-    /// 584 years.
+    /// Nanoseconds since the clock was made, or the first real one of the process, and never 0,
+    /// which stands for "not yet". 64 bits last 584 years.
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         match &self.0 {

@@ -13,6 +13,8 @@ use super::trace::Why;
 
 /// Completions of a batch at least, and of a batch of a glance.
 const BATCH_SLOTS: u32 = 64;
+/// Of a whole measurement: 16 batches.
+const EPOCH_SLOTS: u32 = 16 * BATCH_SLOTS;
 const GLANCE_SLOTS: u32 = 16;
 /// A batch lasts so long at least, since a reap brings several completions at one time.
 const BATCH_NS: u64 = 1_000_000;
@@ -201,7 +203,7 @@ impl Knee {
         self.pressed = self.pressed.saturating_add(self.count);
         (self.count, self.limited, self.held) = (0, 0, 0);
         self.fresh = true;
-        if self.slack.saturating_add(self.pressed) < BATCHES as u32 * BATCH_SLOTS {
+        if self.slack.saturating_add(self.pressed) < EPOCH_SLOTS {
             return None;
         }
         let pressed = self.pressed > BATCH_SLOTS;

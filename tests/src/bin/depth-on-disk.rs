@@ -5,6 +5,8 @@
 //! Usage: `depth-on-disk --file PATH [--size-mib N] [--seconds N] [--rounds N] [--depth-max N]
 //! [--throttle-iops N]`. The file is made, filled and removed at the end unless it exists already.
 
+#![allow(clippy::print_stdout, reason = "the table is the program's output")]
+
 use iomill_engine::depth::Target;
 use iomill_engine::{Buffer, Completion, Config, Context, Engine, File, Nop, Read, Wait, Write};
 use iomill_tests::depth::random::Random;
@@ -96,7 +98,7 @@ fn prepare(options: &Options) -> Result<(), Failure> {
         return Ok(());
     }
     let mut random = Random::new(1);
-    let block: Vec<u8> = (0..1 << 17).flat_map(|_| random.next().to_le_bytes()).collect();
+    let block: Vec<u8> = (0..1 << 17).flat_map(|_| random.number().to_le_bytes()).collect();
     let mut file = std::fs::File::create(&options.file)?;
     for _ in 0..options.size_bytes >> 20 {
         std::io::Write::write_all(&mut file, &block)?;
@@ -284,7 +286,7 @@ fn next(file: File, buffer: Buffer, plan: Rc<RefCell<Plan>>, cx: &mut Context<'_
         }
         let blocks = state.blocks;
         let block = state.random.below(blocks) as u64;
-        let is_read = state.random.next() % 100 < state.load.read_percent;
+        let is_read = state.random.number() % 100 < state.load.read_percent;
         (block * u64::from(state.load.block_len_bytes), is_read)
     };
     let again = Rc::clone(&plan);

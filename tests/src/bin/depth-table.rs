@@ -4,6 +4,8 @@
 //! Usage: `depth-table [--seeds N] [--first N] [--only TEXT] [--parts LETTERS] [--ours|--rivals]
 //! [--verbose]`
 
+#![allow(clippy::print_stdout, reason = "the table is the program's output")]
+
 use iomill_tests::depth::cases::{Who, changes, demands, devices};
 use iomill_tests::depth::judge::{
     Known, KnownChange, Outcome, Variant, change, demand, knee, sharing, target,
