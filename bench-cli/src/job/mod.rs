@@ -17,7 +17,7 @@ mod verify;
 mod words;
 
 pub(crate) use blocks::{BLOCK_LEN_BYTES_MAX, Sizes};
-pub(crate) use depth::{DepthSpec, LatencyPart, depth, part};
+pub(crate) use depth::{DepthSpec, depth, part};
 pub(crate) use files::{Amount, Fallocate, FileService, FilesSpec, Skew};
 pub(crate) use pace::{PaceSpec, RateProcess};
 pub(crate) use policy::{
