@@ -19,7 +19,7 @@ use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::JobProgress;
 use crate::recorder::Recorder;
-use crate::stats::{Batches, Failure, JobStats};
+use crate::stats::{Batches, DepthStory, Failure, JobStats};
 use crate::target::{self, Target};
 use crate::window::{Phase, Window};
 use crate::workload::{Random, Region};
@@ -112,7 +112,7 @@ impl<'a> JobThread<'a> {
         let len_max = usize::try_from(spec.block_bounds().1).unwrap_or(usize::MAX);
         let mut contents = Random::new(seed);
         self.set_amount();
-        for _ in 0..spec.iodepth {
+        for _ in 0..spec.lane_count() {
             // Gigabytes of buffers take their time.
             if self.ending.interrupt.is_raised() {
                 return Err(Error::Interrupted);
@@ -165,6 +165,7 @@ impl<'a> JobThread<'a> {
         stats.series = recorded.series;
         stats.elapsed = now - thread_start;
         stats.engine_lines = self.engine_lines();
+        stats.depth = DepthStory::of(&self.engine);
         stats.failure = failure.or_else(|| damaged(&stats));
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {

@@ -1,5 +1,6 @@
 //! What crosses crates and is not itself a test: running a program with io_uring, files or
-//! threads taken away from it, running the suites on other kernels, and the long runs.
+//! threads taken away from it, running the suites on other kernels, simulated devices for the
+//! depth controller, and the long runs.
 //!
 //! Its callers are the tests in `tests/it` and the binaries of this package.
 
@@ -7,8 +8,10 @@
 
 pub mod arguments;
 pub mod denial;
+pub mod depth;
 pub mod invocation;
 pub mod matrix;
 pub mod random;
 pub mod soak;
 pub mod supply;
+pub mod throttle;

@@ -6,6 +6,7 @@
 
 mod blocks;
 mod check;
+mod depth;
 mod files;
 mod memory;
 mod notes;
@@ -16,6 +17,7 @@ mod verify;
 mod words;
 
 pub(crate) use blocks::{BLOCK_LEN_BYTES_MAX, Sizes};
+pub(crate) use depth::{DepthSpec, depth, part};
 pub(crate) use files::{Amount, Fallocate, FileService, FilesSpec, Skew};
 pub(crate) use pace::{PaceSpec, RateProcess};
 pub(crate) use policy::{
@@ -70,6 +72,7 @@ pub(crate) struct JobSpec {
     /// What random offsets are multiples of; the smallest block if `None`.
     pub(crate) block_align_bytes: Option<[u64; 3]>,
     pub(crate) iodepth: u32,
+    pub(crate) depth: DepthSpec,
     /// Completions to wait for at once.
     pub(crate) complete_min: u32,
     pub(crate) size: Option<Amount>,
@@ -151,6 +154,7 @@ impl Default for JobSpec {
             blocks: [const { Sizes::Fixed(4096) }; 3],
             block_align_bytes: None,
             iodepth: 1,
+            depth: DepthSpec::default(),
             complete_min: 1,
             size: None,
             offset: Amount::Bytes(0),

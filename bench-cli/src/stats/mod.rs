@@ -4,9 +4,11 @@
 //! measures and prints nothing. Filled in by `job_thread`, read by `report`.
 
 mod bins;
+mod depth;
 mod series;
 
 pub(crate) use bins::{BIN_COUNT, Bins, index_of};
+pub(crate) use depth::DepthStory;
 pub(crate) use series::{Interval, Series, Tally};
 
 use std::time::Duration;
@@ -220,6 +222,8 @@ pub(crate) struct JobStats {
     pub(crate) overhead: Overhead,
     /// How the engine ran: one line per fact.
     pub(crate) engine_lines: Vec<String>,
+    /// What an adaptive depth came to; of the first job where several are added up.
+    pub(crate) depth: Option<DepthStory>,
     pub(crate) failure: Option<Failure>,
     /// Errors that the job lived with, and the number of the first.
     pub(crate) error_count: u64,

@@ -3,6 +3,8 @@
 //! package.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "sim")]
+mod adaptive;
 mod allocations;
 mod caller_buffers;
 mod cancel;
@@ -11,6 +13,7 @@ mod chain_place;
 mod chain_twins;
 mod chains;
 mod configuration;
+mod depth;
 mod durable;
 mod faults;
 mod futures;

@@ -11,6 +11,7 @@
 
 mod cli;
 mod contract;
+mod depth;
 mod differential;
 mod leaks;
 mod policy;
