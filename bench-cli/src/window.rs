@@ -255,7 +255,11 @@ impl Window {
         batches: &Batches,
     ) -> JobStats {
         let mut intended = lanes.since_intended_ns().map(|all| all.map(Some));
-        let mut since_intended = |index: usize| intended.as_mut().and_then(|all| all[index].take());
+        // What has no schedule of its own (the checks of a paced writer) has none of these times.
+        let mut since_intended = |index: usize| {
+            let all = intended.as_mut()?;
+            all[index].take().filter(|latencies| !latencies.is_empty())
+        };
         let counts = lanes.counts();
         // All reads of a job that otherwise writes are checks.
         let read_runtime = match self.reads {

@@ -109,3 +109,15 @@ fn earlier_run_is_checked_without_writing() {
     assert_eq!(number(&report, "/jobs/0/write/total_ios"), 0.0);
     assert!(fs::read(place.path("v.0.0")).unwrap() == before, "nothing was written");
 }
+
+#[test]
+fn checks_of_a_paced_writer_have_the_latency_that_they_had() {
+    let place = Place::new();
+    let paced = ["--rw=randwrite", "--size=256k", "--name=v", "--rate_iops=2000"];
+    let said = place.run(&[&paced[..], &["--verify=crc32c", "--output-format=json"]].concat());
+    let job = &said.json()["jobs"][0];
+    assert_eq!(number(job, "/read/total_ios"), 64.0, "all blocks are read back");
+    assert_eq!(number(job, "/read/lat_ns/N"), 64.0, "nobody meant them for a certain time");
+    assert!(number(job, "/read/lat_ns/min") > 0.0);
+    assert_eq!(number(job, "/write/lat_ns/N"), 64.0);
+}
