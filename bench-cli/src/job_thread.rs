@@ -1,8 +1,7 @@
 //! One job: its engine, its loop, its phases.
 //!
-//! Owns the phases ramp, measurement, check, wind-down. The clock is read
-//! once per tick. Run by `runner`, one thread per job; what a completed request does next is
-//! `lane`'s, what is measured is `window`'s.
+//! Owns the phases ramp, measurement, check, wind-down; reads the clock once per tick. Run by
+//! `runner`; what a completed request does next is `lane`'s, what is measured is `window`'s.
 
 use std::num::NonZeroU64;
 use std::rc::Rc;
