@@ -1,8 +1,7 @@
 //! One job: its engine, its loop, its phases.
 //!
-//! Owns the phases ramp, measurement, check, wind-down. The clock is read
-//! once per tick. Run by `runner`, one thread per job; what a completed request does next is
-//! `lane`'s, what is measured is `window`'s.
+//! Owns the phases ramp, measurement, check, wind-down; reads the clock once per tick. Run by
+//! `runner`; what a completed request does next is `lane`'s, what is measured is `window`'s.
 
 use std::num::NonZeroU64;
 use std::rc::Rc;
@@ -166,7 +165,7 @@ impl<'a> JobThread<'a> {
         stats.elapsed = now - thread_start;
         stats.engine_lines = self.engine_lines();
         stats.depth = DepthStory::of(&self.engine);
-        stats.failure = failure.or_else(|| damaged(&stats));
+        stats.failure = failure.or_else(|| stats.damage());
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {
             notice::line(&format!("bench-cli: warning: {} requests never came back", left.leaked));
@@ -275,7 +274,7 @@ impl<'a> JobThread<'a> {
     #[inline]
     fn tick(&mut self) -> Result<Instant, Failure> {
         let wait = match self.lanes.parked_count() {
-            0 => Wait::AtLeast(self.spec.complete_min),
+            0 => Wait::AtLeast(self.spec.depth.complete_min),
             _ => self.wake(),
         };
         let depth = self.engine.in_flight();
@@ -353,19 +352,6 @@ impl<'a> JobThread<'a> {
             },
         }
     }
-}
-
-/// Damaged blocks are a failure, also of a job that went on to its end.
-fn damaged(stats: &JobStats) -> Option<Failure> {
-    let verified = stats.verified.as_ref().filter(|verified| verified.damaged_count > 0)?;
-    let first = verified.damaged.first().map_or("", String::as_str);
-    Some(Failure {
-        errno: rustix::io::Errno::ILSEQ.raw_os_error(),
-        message: format!(
-            "{} of {} checked units are damaged; the first: {first}",
-            verified.damaged_count, verified.checked_count
-        ),
-    })
 }
 
 fn failure(error: &iomill_engine::Error) -> Failure {

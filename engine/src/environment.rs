@@ -24,7 +24,7 @@ impl Config {
     /// | `IOMILL_TASK_WORK` | `defer`, `coop` or `plain` |
     /// | `IOMILL_SQPOLL` | idle time in milliseconds, `IDLE@CPU` to bind it, or `off` |
     /// | `IOMILL_IOPOLL`, `IOMILL_LINK` | `0` or `1` |
-    /// | `IOMILL_REQUIRE` | `nothing`, or names of [`Required`](crate::Required) in lower case and with commas |
+    /// | `IOMILL_REQUIRE` | `nothing`, or [`Required`](crate::Required)'s names in lower case |
     /// | `IOMILL_QUEUE` | a number |
     /// | `IOMILL_PIN` | the number of a CPU, or `none` |
     /// | `IOMILL_BUSY_POLL` | a number of microseconds |

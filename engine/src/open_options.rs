@@ -1,5 +1,5 @@
-//! How a file is opened: what is asked for, as flags of openat(2), and what its refusals mean. Used by
-//! `file` and by `op::path`.
+//! How a file is opened: what is asked for, as flags of openat(2), and what its refusals mean. Used
+//! by `file` and by `op::path`.
 
 use crate::error::{Error, ErrorKind};
 use crate::file::File;

@@ -13,14 +13,22 @@ use crate::options::value;
 /// The largest depth of any kind.
 const DEPTH_MAX: u32 = 4096;
 
-/// An adaptive depth, as the options describe it.
-#[derive(Clone, Copy, Debug, Default)]
+/// An adaptive depth, and how many completions are waited for, as the options describe them.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct DepthSpec {
+    /// Completions to wait for at once.
+    pub(crate) complete_min: u32,
     /// Whether the depth follows the device; `iodepth` says nothing then.
     pub(crate) is_adaptive: bool,
     pub(crate) max: Option<u32>,
     pub(crate) target: Option<Duration>,
     pub(crate) part: Option<LatencyPart>,
+}
+
+impl Default for DepthSpec {
+    fn default() -> Self {
+        Self { complete_min: 1, is_adaptive: false, max: None, target: None, part: None }
+    }
 }
 
 /// What part of the requests keeps to `--latency_target`.

@@ -73,8 +73,6 @@ pub(crate) struct JobSpec {
     pub(crate) block_align_bytes: Option<[u64; 3]>,
     pub(crate) iodepth: u32,
     pub(crate) depth: DepthSpec,
-    /// Completions to wait for at once.
-    pub(crate) complete_min: u32,
     pub(crate) size: Option<Amount>,
     pub(crate) offset: Amount,
     /// The distance between the offsets of two copies.
@@ -155,7 +153,6 @@ impl Default for JobSpec {
             block_align_bytes: None,
             iodepth: 1,
             depth: DepthSpec::default(),
-            complete_min: 1,
             size: None,
             offset: Amount::Bytes(0),
             offset_increment: Amount::Bytes(0),

@@ -266,6 +266,19 @@ pub(crate) struct SteadyState {
 }
 
 impl JobStats {
+    /// Damaged blocks are a failure, also of a job that went on to its end.
+    pub(crate) fn damage(&self) -> Option<Failure> {
+        let verified = self.verified.as_ref().filter(|verified| verified.damaged_count > 0)?;
+        let first = verified.damaged.first().map_or("", String::as_str);
+        Some(Failure {
+            errno: rustix::io::Errno::ILSEQ.raw_os_error(),
+            message: format!(
+                "{} of {} checked units are damaged; the first: {first}",
+                verified.damaged_count, verified.checked_count
+            ),
+        })
+    }
+
     /// Reads, writes and syncs together.
     pub(crate) fn io_count(&self) -> u64 {
         self.read.io_count + self.write.io_count + self.trim.io_count + self.sync.io_count

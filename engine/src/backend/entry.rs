@@ -1,5 +1,5 @@
-//! How a request looks to the ring: one submission entry. Asked by `uring` for each request; submits
-//! nothing.
+//! How a request looks to the ring: one submission entry. Asked by `uring` for each request;
+//! submits nothing.
 
 use super::{Request, RequestFile, RequestKind};
 use iomill_ring::abi::SqeFlags;

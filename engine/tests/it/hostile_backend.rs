@@ -211,9 +211,10 @@ fn a_write_to_what_is_to_be_written_is_found_when_it_completes() {
         let mut world = world(0, move |staged| {
             let first = staged[0];
             let request = match vectored {
-                // SAFETY: the vector is the operation's until the completion.
                 true => {
-                    Request { address: unsafe { first.address.cast::<*mut u8>().read() }, ..first }
+                    let vector = first.address.cast::<*mut u8>();
+                    // SAFETY: the vector is the operation's until the completion.
+                    Request { address: unsafe { vector.read() }, ..first }
                 }
                 false => first,
             };
