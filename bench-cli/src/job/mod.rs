@@ -71,7 +71,6 @@ pub(crate) struct JobSpec {
     pub(crate) blocks: [Sizes; 3],
     /// What random offsets are multiples of; the smallest block if `None`.
     pub(crate) block_align_bytes: Option<[u64; 3]>,
-    pub(crate) iodepth: u32,
     pub(crate) depth: DepthSpec,
     /// Completions to wait for at once.
     pub(crate) complete_min: u32,
@@ -153,7 +152,6 @@ impl Default for JobSpec {
             rw: Rw::default(),
             blocks: [const { Sizes::Fixed(4096) }; 3],
             block_align_bytes: None,
-            iodepth: 1,
             depth: DepthSpec::default(),
             complete_min: 1,
             size: None,
