@@ -43,7 +43,7 @@ fn config(spec: &JobSpec, file_count: usize) -> Result<Config, Error> {
     let config = if spec.depth.is_adaptive {
         Config::new().adaptive(1..=spec.iodepth_max(), spec.depth_target())
     } else {
-        Config::new().depth(spec.iodepth)
+        Config::new().depth(spec.depth.fixed)
     };
     Ok(config
         .backend(backend)

@@ -13,12 +13,14 @@ use crate::options::value;
 /// The largest depth of any kind.
 const DEPTH_MAX: u32 = 4096;
 
-/// An adaptive depth, and how many completions are waited for, as the options describe them.
+/// How deep the job's queue is, as the options describe it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DepthSpec {
     /// Completions to wait for at once.
     pub(crate) complete_min: u32,
-    /// Whether the depth follows the device; `iodepth` says nothing then.
+    /// The depth if it does not follow the device.
+    pub(crate) fixed: u32,
+    /// Whether it does.
     pub(crate) is_adaptive: bool,
     pub(crate) max: Option<u32>,
     pub(crate) target: Option<Duration>,
@@ -26,8 +28,9 @@ pub(crate) struct DepthSpec {
 }
 
 impl Default for DepthSpec {
-    fn default() -> Self {
-        Self { complete_min: 1, is_adaptive: false, max: None, target: None, part: None }
+    fn default() -> DepthSpec {
+        let (max, target, part) = (None, None, None);
+        DepthSpec { complete_min: 1, fixed: 1, is_adaptive: false, max, target, part }
     }
 }
 
@@ -65,7 +68,7 @@ impl JobSpec {
     /// The requests that each job has in its engine: with an adaptive depth more than the window
     /// ever takes, since without requests that wait there is nothing to learn.
     pub(crate) fn lane_count(&self) -> u32 {
-        if self.depth.is_adaptive { 2 * self.iodepth_max() } else { self.iodepth }
+        if self.depth.is_adaptive { 2 * self.iodepth_max() } else { self.depth.fixed }
     }
 
     /// The largest adaptive depth.
@@ -89,7 +92,7 @@ impl JobSpec {
 
     /// The depth as reports name it.
     pub(crate) fn depth_words(&self) -> String {
-        if self.depth.is_adaptive { "adaptive".to_owned() } else { self.iodepth.to_string() }
+        if self.depth.is_adaptive { "adaptive".to_owned() } else { self.depth.fixed.to_string() }
     }
 
     /// An option that means nothing without its partner.

@@ -71,7 +71,6 @@ pub(crate) struct JobSpec {
     pub(crate) blocks: [Sizes; 3],
     /// What random offsets are multiples of; the smallest block if `None`.
     pub(crate) block_align_bytes: Option<[u64; 3]>,
-    pub(crate) iodepth: u32,
     pub(crate) depth: DepthSpec,
     pub(crate) size: Option<Amount>,
     pub(crate) offset: Amount,
@@ -151,7 +150,6 @@ impl Default for JobSpec {
             rw: Rw::default(),
             blocks: [const { Sizes::Fixed(4096) }; 3],
             block_align_bytes: None,
-            iodepth: 1,
             depth: DepthSpec::default(),
             size: None,
             offset: Amount::Bytes(0),

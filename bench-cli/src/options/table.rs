@@ -97,7 +97,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         Setting::Form("N|adaptive", "3", |s, v| {
             let depth = crate::job::depth(v)?;
             s.job.depth.is_adaptive = depth.is_none();
-            s.job.iodepth = depth.unwrap_or(1);
+            s.job.depth.fixed = depth.unwrap_or(1);
             Ok(())
         }),
         "Requests that each job keeps in flight, or 'adaptive': as many as pay off [1]",
