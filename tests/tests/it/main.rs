@@ -12,5 +12,6 @@
 mod cli;
 mod contract;
 mod differential;
+mod fuzz;
 mod soak;
 mod tidy;

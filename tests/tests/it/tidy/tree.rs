@@ -53,6 +53,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/tests/it/memory_limits.rs", "changes the user, and forks"),
     ("engine/tests/it/scripted.rs", "a backend that follows a script implements the unsafe trait"),
     ("engine/tests/it/stuck.rs", "a backend that never completes implements the unsafe trait"),
+    ("tests/src/fuzz/completions.rs", "a backend that lies implements the unsafe trait"),
 ];
 
 /// Folders that hold nothing written for this repository.
