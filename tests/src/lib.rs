@@ -4,11 +4,12 @@
 //!
 //! Its callers are the tests in `tests/it` and the binaries of this package.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod arguments;
 pub mod denial;
 pub mod depth;
+pub mod fuzz;
 pub mod invocation;
 pub mod matrix;
 pub mod random;

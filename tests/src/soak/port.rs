@@ -4,7 +4,7 @@
 use super::tally::Tally;
 use crate::random::Random;
 use iomill_engine::{
-    Buffer, Completion, Context, Engine, ErrorKind, Handle, OpId, Operation, Wait,
+    Buffer, Completion, Context, Engine, ErrorKind, Handle, OpId, Operation, Ticket, Wait,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const RECENT_MAX: usize = 64;
 /// An engine of either sort.
 #[derive(Debug)]
 pub(super) enum Port {
-    /// On this thread: also with cancels and deadlines.
+    /// On this thread.
     Here {
         /// It.
         engine: Box<Engine>,
@@ -23,7 +23,12 @@ pub(super) enum Port {
         recent: Vec<OpId>,
     },
     /// On a thread of its own.
-    Elsewhere(Handle),
+    Elsewhere {
+        /// Its handle.
+        handle: Handle,
+        /// What may be cancelled.
+        recent: Vec<Ticket>,
+    },
 }
 
 impl Port {
@@ -31,11 +36,15 @@ impl Port {
         Self::Here { engine: Box::new(engine), recent: Vec::with_capacity(RECENT_MAX) }
     }
 
+    pub(super) fn elsewhere(handle: Handle) -> Self {
+        Self::Elsewhere { handle, recent: Vec::with_capacity(RECENT_MAX) }
+    }
+
     /// A buffer that stands for this length, if there is one.
     pub(super) fn buffer(&self, len_bytes: usize) -> Option<Buffer> {
         let taken = match self {
             Self::Here { engine, .. } => engine.buffer_of(len_bytes),
-            Self::Elsewhere(handle) => handle.buffer_of(len_bytes),
+            Self::Elsewhere { handle, .. } => handle.buffer_of(len_bytes),
         };
         taken.ok().flatten()
     }
@@ -63,9 +72,13 @@ impl Port {
                     }
                 })
             }
-            (Self::Elsewhere(handle), None) => handle.try_submit(op, on_complete).map(drop),
-            (Self::Elsewhere(handle), Some(limit)) => {
-                handle.try_submit_within(op, limit, on_complete).map(drop)
+            (Self::Elsewhere { handle, .. }, None) => handle.try_submit(op, on_complete).map(drop),
+            (Self::Elsewhere { handle, recent }, Some(limit)) => {
+                handle.try_submit_within(op, limit, on_complete).map(|ticket| {
+                    if recent.len() < RECENT_MAX {
+                        recent.push(ticket);
+                    }
+                })
             }
         };
         let Err(refused) = refused else { return true };
@@ -78,11 +91,14 @@ impl Port {
 
     /// Cancels one of those that may be cancelled.
     pub(super) fn cancel_one(&mut self, random: &mut Random) {
-        if let Self::Here { engine, recent } = self
-            && !recent.is_empty()
-        {
-            let id = recent.swap_remove(random.index(recent.len()));
-            engine.cancel(id);
+        match self {
+            Self::Here { engine, recent } if !recent.is_empty() => {
+                engine.cancel(recent.swap_remove(random.index(recent.len())));
+            }
+            Self::Elsewhere { handle, recent } if !recent.is_empty() => {
+                handle.cancel(recent.swap_remove(random.index(recent.len())));
+            }
+            _ => {}
         }
     }
 
@@ -95,7 +111,7 @@ impl Port {
                 }
             }
             // The other threads need the processor more.
-            Self::Elsewhere(_) => std::thread::sleep(Duration::from_micros(100)),
+            Self::Elsewhere { .. } => std::thread::sleep(Duration::from_micros(100)),
         }
     }
 }

@@ -57,7 +57,7 @@ impl Steady {
 
     fn work(&self, until: Instant, random: &mut Random) -> Result<(), Error> {
         let files = self.world.open(false, METHODS[random.index(3)])?;
-        let port = Port::Elsewhere(self.handle.clone());
+        let port = Port::elsewhere(self.handle.clone());
         let mut work = Work::new(port, &self.world, files, Random::new(random.bits()));
         work.run(until, u64::from(STEADY_IN_FLIGHT));
         Ok(())
@@ -141,7 +141,7 @@ fn engine(
     world.tally.engine_started();
     if kind == Kind::Elsewhere {
         let (handle, owner) = config.spawn()?;
-        let mut work = Work::new(Port::Elsewhere(handle), world, files, seed);
+        let mut work = Work::new(Port::elsewhere(handle), world, files, seed);
         work.run(until, u64::from(IN_FLIGHT));
         let report = owner.shutdown(END_LIMIT);
         if report.leaked > 0 {

@@ -13,6 +13,7 @@ mod cli;
 mod contract;
 mod depth;
 mod differential;
+mod fuzz;
 mod leaks;
 mod policy;
 mod soak;
