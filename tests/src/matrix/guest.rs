@@ -89,8 +89,8 @@ fn busybox() -> Result<PathBuf, Fault> {
         .ok_or_else(|| "busybox is not there: install busybox-static".to_owned())
 }
 
-/// What the guest does. Every line that is for us begins with `@@`. The NVMe disk has polled queues,
-/// for IOPOLL.
+/// What the guest does. Every line that is for us begins with `@@`. The NVMe disk has polled
+/// queues, for IOPOLL.
 fn script(wanted: &[Suite]) -> String {
     let mut script = String::from(
         "#!/bin/busybox sh\n\
