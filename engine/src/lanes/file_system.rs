@@ -100,6 +100,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(iomill_portable, ignore = "only Linux names file systems")]
     fn the_kernel_names_the_file_system_of_proc_as_other() {
         let file = std::fs::File::open("/proc/self/stat").unwrap();
         assert_eq!(FileSystem::of(file.as_fd()), FileSystem::Other);

@@ -1,16 +1,15 @@
 //! The seam on Linux. Called by `backend::call` and by the parts of the crate that look at files
 //! and memory; what each function answers is in `unix` the same.
 
-use super::{answer, flags};
+use super::{answer, flags, statx};
 use crate::error::{Error, ErrorKind};
 use crate::file::DirectAlignment;
-use crate::metadata::{AtomicLimits, FileKind, Metadata};
+use crate::metadata::{AtomicLimits, Metadata};
 use libc::{c_char, c_int, iovec, off_t};
 use rustix::fs::{AtFlags, StatxFlags};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, SystemTime};
 
 const _: () = {
     assert!(flags::RWF_APPEND == libc::RWF_APPEND.cast_unsigned());
@@ -106,12 +105,6 @@ pub(crate) fn empty_stat() -> Stat {
 pub(crate) const STAT_MASK: u32 =
     libc::STATX_BASIC_STATS | libc::STATX_DIOALIGN | libc::STATX_WRITE_ATOMIC;
 
-/// The limits of atomic writes in an answer, if it holds any.
-fn atomic_limits(mask: u32, (min, max): (u32, u32), segments_max: u32) -> Option<AtomicLimits> {
-    let told = mask & libc::STATX_WRITE_ATOMIC != 0 && max > 0;
-    told.then_some(AtomicLimits { min, max, segments_max })
-}
-
 /// statx(2).
 ///
 /// # Safety
@@ -132,43 +125,17 @@ pub(crate) fn metadata(stat: &Stat) -> Option<Metadata> {
     // SAFETY: it was zeroed, which is a valid `statx`, and what the kernel wrote over it is one
     // too.
     let answer = unsafe { stat.assume_init_ref() };
-    let told = |bit: u32| answer.stx_mask & bit != 0;
-    let kind = match u32::from(answer.stx_mode) & libc::S_IFMT {
-        libc::S_IFREG => FileKind::Regular,
-        libc::S_IFDIR => FileKind::Directory,
-        libc::S_IFBLK => FileKind::BlockDevice,
-        _ => FileKind::Other,
-    };
-    let direct = (told(libc::STATX_DIOALIGN) && answer.stx_dio_offset_align > 0).then_some(
-        DirectAlignment { memory: answer.stx_dio_mem_align, offset: answer.stx_dio_offset_align },
-    );
-    let atomic = atomic_limits(
-        answer.stx_mask,
-        (answer.stx_atomic_write_unit_min, answer.stx_atomic_write_unit_max),
-        answer.stx_atomic_write_segments_max,
-    );
-    Some(Metadata {
-        kind,
-        len_bytes: answer.stx_size,
-        // The field's unit is 512 bytes, whatever the file system's blocks are.
-        allocated_bytes: answer.stx_blocks * 512,
-        mode: u32::from(answer.stx_mode) & 0o7777,
-        link_count: answer.stx_nlink,
-        inode: answer.stx_ino,
-        modified: told(libc::STATX_MTIME).then(|| time(&answer.stx_mtime)).flatten(),
-        direct,
-        atomic,
-    })
+    Some(statx::metadata(answer))
 }
 
-fn time(stamp: &libc::statx_timestamp) -> Option<SystemTime> {
-    let seconds = Duration::from_secs(stamp.tv_sec.unsigned_abs());
-    let whole = if stamp.tv_sec < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(seconds)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(seconds)
-    };
-    whole?.checked_add(Duration::from_nanos(u64::from(stamp.tv_nsec)))
+/// Puts an answer of statx(2) where [`stat`] would.
+///
+/// # Safety
+/// The place may be written.
+#[cfg(feature = "sim")]
+pub(crate) unsafe fn put_stat(place: *mut Stat, answer: &libc::statx) {
+    // SAFETY: the caller vouches for the place.
+    unsafe { place.write(MaybeUninit::new(*answer)) };
 }
 
 /// What direct transfers of an open file must be multiples of, and what atomic writes may be;
@@ -180,7 +147,7 @@ pub(crate) fn direct_properties(
     let Ok(status) = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, asked) else {
         return (None, None);
     };
-    let atomic = atomic_limits(
+    let atomic = statx::atomic_limits(
         status.stx_mask,
         (status.stx_atomic_write_unit_min, status.stx_atomic_write_unit_max),
         status.stx_atomic_write_segments_max,

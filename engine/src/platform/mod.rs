@@ -6,6 +6,8 @@
 //! Built with `--cfg iomill_portable`, a Linux build takes `unix`, so that the tests can run on it.
 
 pub(crate) mod flags;
+#[cfg(all(target_os = "linux", any(not(iomill_portable), feature = "sim")))]
+mod statx;
 
 #[cfg_attr(all(target_os = "linux", not(iomill_portable)), path = "linux.rs")]
 #[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "unix.rs")]
@@ -16,6 +18,9 @@ pub(crate) use system::{
     file_system_magic, is_damage, is_device_failure, metadata, pin, read_without_waiting, rename,
     stat, sync_data, sync_range, transfer_with_flags, unnamed_file_flag,
 };
+
+#[cfg(feature = "sim")]
+pub(crate) use system::put_stat;
 
 /// A call's answer as a completion has it: what it answered, or its negative errno.
 #[inline]

@@ -13,8 +13,8 @@ use std::os::fd::{BorrowedFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-// A simulated disk answers as statx(2) does.
-#[cfg(feature = "sim")]
+// A simulated disk answers as statx(2) does, and its files are memfd_create(2)'s.
+#[cfg(all(feature = "sim", not(target_os = "linux")))]
 compile_error!("the feature `sim` needs Linux");
 
 /// What opens a file for direct I/O: not every system has a flag for it.
@@ -88,7 +88,7 @@ pub(crate) unsafe fn rename(fd: c_int, from: *const c_char, to: *const c_char, f
 }
 
 /// Where [`stat`] writes its answer.
-pub(crate) type Stat = Option<std::fs::Metadata>;
+pub(crate) type Stat = Option<Metadata>;
 
 /// Before it has.
 pub(crate) fn empty_stat() -> Stat {
@@ -121,7 +121,7 @@ pub(crate) unsafe fn stat(
     match found {
         Ok(metadata) => {
             // SAFETY: the caller vouches for the place, which `empty_stat` has filled.
-            unsafe { *place = Some(metadata) };
+            unsafe { place.write(Some(described(&metadata))) };
             0
         }
         Err(error) => -error.raw_os_error().unwrap_or(libc::EIO),
@@ -130,7 +130,21 @@ pub(crate) unsafe fn stat(
 
 /// What the answer says; `None` before there is one.
 pub(crate) fn metadata(stat: &Stat) -> Option<Metadata> {
-    let answer = stat.as_ref()?;
+    *stat
+}
+
+/// Puts an answer of statx(2) where [`stat`] would.
+///
+/// # Safety
+/// The place may be written.
+#[cfg(feature = "sim")]
+pub(crate) unsafe fn put_stat(place: *mut Stat, answer: &libc::statx) {
+    // SAFETY: the caller vouches for the place.
+    unsafe { place.write(Some(super::statx::metadata(answer))) };
+}
+
+/// What the standard library found.
+fn described(answer: &std::fs::Metadata) -> Metadata {
     let (file, directory) = (answer.is_file(), answer.is_dir());
     let kind = match (file, directory, answer.file_type().is_block_device()) {
         (true, _, _) => FileKind::Regular,
@@ -138,7 +152,7 @@ pub(crate) fn metadata(stat: &Stat) -> Option<Metadata> {
         (_, _, true) => FileKind::BlockDevice,
         _ => FileKind::Other,
     };
-    Some(Metadata {
+    Metadata {
         kind,
         len_bytes: answer.size(),
         // The field's unit is 512 bytes, whatever the file system's blocks are.
@@ -149,7 +163,7 @@ pub(crate) fn metadata(stat: &Stat) -> Option<Metadata> {
         modified: answer.modified().ok(),
         direct: None,
         atomic: None,
-    })
+    }
 }
 
 /// Nobody tells.

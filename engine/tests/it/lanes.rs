@@ -1,6 +1,7 @@
 //! Lanes: what goes which way, that it can be forbidden and fixed, and that nobody sleeps through
 //! the completion of a helper. Only counts are looked at, never times.
 
+use crate::operations::LINUX_CALLS;
 use iomill_engine::{
     Advice, Advise, Allocate, AllocateMode, BackendChoice, Close, Config, Context, Engine,
     ErrorKind, File, FileSystem, LaneCounts, LaneOp, LaneTable, Lanes, Link, MakeDirectory, Nop,
@@ -85,7 +86,11 @@ fn one_of_each(engine: &mut Engine, folder: &Path) -> u64 {
     run(engine, Sync { file: file.clone(), data_only: true });
     run(engine, SyncRange { file: file.clone(), offset: 0, len_bytes: 0 });
     let mode = AllocateMode::Extend;
-    run(engine, Allocate { file: file.clone(), offset: 0, len_bytes: 65_536, mode });
+    if LINUX_CALLS {
+        run(engine, Allocate { file: file.clone(), offset: 0, len_bytes: 65_536, mode });
+    } else {
+        run(engine, Truncate { file: file.clone(), len_bytes: 65_536 });
+    }
     run(engine, Truncate { file: file.clone(), len_bytes: 5000 });
     let advice = Advice::Random;
     run(engine, Advise { file: file.clone(), offset: 0, len_bytes: 0, advice });

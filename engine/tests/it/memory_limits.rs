@@ -111,6 +111,7 @@ fn child_faults_at(address: *const u8) -> bool {
 }
 
 #[test]
+#[cfg_attr(iomill_portable, ignore = "only Linux keeps memory out of children")]
 fn a_forked_child_has_no_buffers_and_the_parents_transfer_goes_on() {
     for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
         let config = Config::new().backend(backend).depth(2);

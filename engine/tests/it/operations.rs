@@ -11,7 +11,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 /// Whether the engine uses what Linux has and other systems lack.
-const LINUX_CALLS: bool = cfg!(all(target_os = "linux", not(iomill_portable)));
+pub(crate) const LINUX_CALLS: bool = cfg!(all(target_os = "linux", not(iomill_portable)));
 
 /// Runs `test` on each backend that this machine has, each in a directory of its own.
 fn on_each_backend(test: impl Fn(&mut Engine, &Path)) {

@@ -3,6 +3,7 @@
 
 use super::order::{Answer, Order, Target};
 use crate::backend::{Request, RequestKind};
+use crate::platform;
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -79,9 +80,9 @@ pub(super) unsafe fn give_back(request: &Request, answer: Answer) -> i32 {
         unsafe { scatter(request, &answer.bytes) };
     }
     if let Some(status) = answer.status {
-        let place = second(request).cast_mut().cast::<libc::statx>();
+        let place = second(request).cast_mut().cast::<platform::Stat>();
         // SAFETY: a stat has the place for its answer there.
-        unsafe { place.write(status) };
+        unsafe { platform::put_stat(place, &status) };
     }
     if request.kind == RequestKind::Close {
         // SAFETY: a close owns its descriptor, and gives it up now.
