@@ -1,7 +1,7 @@
-//! The free list of buffers under loom, which tries every order of its atomics that the memory model
-//! allows. The code is `src/buffer/free_list.rs` itself, compiled here a second time with loom's
-//! atomics. The model is also run without the count of changes and with weaker orders: then it must
-//! fail, or it proves nothing.
+//! The free list of buffers under loom, which tries every order of its atomics that the memory
+//! model allows. The code is `src/buffer/free_list.rs` itself, compiled here a second time with
+//! loom's atomics. The model is also run without the count of changes and with weaker orders: then
+//! it must fail, or it proves nothing.
 
 mod atomic {
     //! Stands in for `src/buffer/atomic.rs`: loom's atomics, from which a test can take something

@@ -1,5 +1,5 @@
-//! The free list beside a plain stack, and among threads that take and give as fast as they can. Its
-//! atomics are explored by the test `loom_free_list`.
+//! The free list beside a plain stack, and among threads that take and give as fast as they can.
+//! Its atomics are explored by the test `loom_free_list`.
 
 use super::free_list::FreeList;
 use proptest::prelude::*;

@@ -3,8 +3,8 @@
 //! only (`poison_off` otherwise). Called by `class` and, for requests, by `turn`; never changes a
 //! byte that anybody can reach.
 //!
-//! A buffer that comes back is filled with a pattern (with zeros where these are asked for), and has
-//! to have it still when it is handed out again. What lies around a request's bytes, and the bytes
+//! A buffer that comes back is filled with a pattern (zeros where these are asked for), and has to
+//! have it still when it is handed out again. What lies around a request's bytes, and the bytes
 //! themselves if it only reads them, is summed when the backend gets it and when it completes.
 
 use super::arena::Arena;
@@ -55,8 +55,8 @@ impl Watch {
     pub(super) fn taken(&self, class: &Class, number: u32) {
         let pattern = self.expected[number as usize].load(Ordering::Relaxed);
         let is_untouched = |(start, len_bytes): (NonNull<u8>, usize), pattern: u8| {
-            // SAFETY: the part lies inside the buffer, which belongs to its taker, or behind its end
-            // where nothing belongs to anybody.
+            // SAFETY: the part lies inside the buffer, which belongs to its taker, or behind its
+            // end where nothing belongs to anybody.
             let bytes = unsafe { std::slice::from_raw_parts(start.as_ptr(), len_bytes) };
             let pattern = [pattern; 4096];
             bytes.chunks(pattern.len()).all(|chunk| *chunk == pattern[..chunk.len()])

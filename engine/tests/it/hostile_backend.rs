@@ -210,13 +210,10 @@ fn a_write_to_what_is_to_be_written_is_found_when_it_completes() {
     for vectored in [false, true] {
         let mut world = world(0, move |staged| {
             let first = staged[0];
-            let request = match vectored {
-                // SAFETY: the vector is the operation's until the completion.
-                true => {
-                    Request { address: unsafe { first.address.cast::<*mut u8>().read() }, ..first }
-                }
-                false => first,
-            };
+            let vector = first.address.cast::<*mut u8>();
+            // SAFETY: the vector is the operation's until the completion.
+            let address = if vectored { unsafe { vector.read() } } else { first.address };
+            let request = Request { address, ..first };
             scribble(&request, 7);
             vec![(first.id, 4096)]
         });

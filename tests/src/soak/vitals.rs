@@ -1,5 +1,5 @@
-//! What a process uses: open files, memory, threads, kernel workers, and the CPU time of threads. As
-//! /proc tells it; changes nothing.
+//! What a process uses: open files, memory, threads, kernel workers, and the CPU time of threads.
+//! As /proc tells it; changes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
