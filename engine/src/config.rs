@@ -44,6 +44,7 @@ pub struct SqPoll {
 /// |---|---|---|
 /// | `backend` | `Auto` | |
 /// | `depth` | 32 | 1 to 4,096 |
+/// | `adaptive` | off | depths as `depth`; a target of its own |
 /// | `capacity` | twice the depth | the depth to 65,536 |
 /// | `adaptive` | off | 1 to 4,096, see [`Target`] |
 /// | `threads` | the depth, at most 64, or 256 if it is adaptive | 1 to 1,024 |

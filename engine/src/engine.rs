@@ -195,8 +195,8 @@ impl Engine {
     /// # Panics
     /// When callbacks panicked: after all callbacks of this turn have run, the first panic goes on.
     /// At once when a backend breaks its contract: it completes what it does not have, or moves
-    /// more bytes than it was asked for. From then on every tick is an error of the kind `Backend`,
-    /// and what was in flight is leaked.
+    /// more bytes than it was asked for. From then on every tick is an error of the kind
+    /// `Backend`, and what was in flight is leaked.
     pub fn tick(&mut self, wait: Wait) -> Result<Tick, Error> {
         let turn = self.turn(wait)?;
         match turn.panic {

@@ -3,10 +3,9 @@
 //! only (`poison_off` otherwise). Called by `class` and, for requests, by `turn`; never changes a
 //! byte that anybody can reach.
 //!
-//! A buffer that comes back is filled with a pattern (with zeros where these are asked for), and
-//! has to have it still when it is handed out again. What lies around a request's bytes, and the
-//! bytes themselves if it only reads them, is summed when the backend gets it and when it
-//! completes.
+//! A buffer that comes back is filled with a pattern (zeros where these are asked for), and has to
+//! have it still when it is handed out again. What lies around a request's bytes, and the bytes
+//! themselves if it only reads them, is summed when the backend gets it and when it completes.
 
 use super::arena::Arena;
 use super::class::Class;

@@ -1,6 +1,5 @@
 //! What stands in for `poison` where neither debug assertions nor the feature `poison` are on:
-//! types of no size and functions that do nothing, so that it costs nothing. Finds nothing,
-//! therefore.
+//! types of no size and functions that do nothing, so that it costs nothing. Finds nothing.
 
 use super::arena::Arena;
 use super::class::Class;

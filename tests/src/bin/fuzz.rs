@@ -1,7 +1,8 @@
 //! Tries the corpora and mutations of them:
-//! `cargo run --release -p iomill-tests --bin fuzz -- [--seconds 60] [--seed N] [--cases N] [TARGET]`
+//! `cargo run --release -p iomill-tests --bin fuzz -- [--seconds 60] [--seed N] [--cases N] TARGET`
 //!
-//! With `--input FILE` and a target it runs that one input. The time is shared by the targets.
+//! Without a target all of them run, and share the time. With `--input FILE` it runs that one
+//! input.
 //! Prints a line per target; exit code 1 if anything failed: the inputs are in `--finds`
 //! (`target/fuzz`) then, and belong into the corpus when they are fixed.
 

@@ -36,11 +36,14 @@ impl Effect {
     }
 }
 
+/// The sector of a read and the bytes that it brought.
+type Brought = Option<(u8, Vec<u8>)>;
+
 /// How an operation ended, and what a read in it brought.
 #[derive(Debug)]
 struct Ended {
     result: Result<(), Error>,
-    read: Option<(u8, Vec<u8>)>,
+    read: Brought,
 }
 
 /// One file, its twin, and the operation on it that is in flight.
@@ -64,7 +67,7 @@ fn submit<O: Operation>(
     engine: &mut Engine,
     subject: &mut Subject,
     op: O,
-    read: fn(&Completion<O>) -> Option<(u8, Vec<u8>)>,
+    read: fn(&Completion<O>) -> Brought,
 ) -> Result<(), String> {
     let ended = Rc::clone(&subject.ended);
     let submitted = engine.submit(op, move |done, _| {
@@ -76,12 +79,12 @@ fn submit<O: Operation>(
     Ok(())
 }
 
-fn none<O: Operation>(_: &Completion<O>) -> Option<(u8, Vec<u8>)> {
+fn none<O: Operation>(_: &Completion<O>) -> Brought {
     None
 }
 
 /// Sector and bytes of a read.
-fn of_read(op: &Read, is_done: bool) -> Option<(u8, Vec<u8>)> {
+fn of_read(op: &Read, is_done: bool) -> Brought {
     let sector = u8::try_from(op.offset / SECTOR as u64).ok()?;
     is_done.then(|| (sector, op.buffer.to_vec()))
 }

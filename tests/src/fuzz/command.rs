@@ -1,5 +1,5 @@
-//! `bench-cli` on command lines, job files and result files that nobody would write: it says what is
-//! wrong, and ends by itself with an exit code of its own.
+//! `bench-cli` on command lines, job files and result files that nobody would write: it says what
+//! is wrong, and ends by itself with an exit code of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};

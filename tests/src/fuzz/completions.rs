@@ -1,5 +1,5 @@
-//! Completions of a backend that breaks the contract in any way there is, but touches no memory: the
-//! engine goes on, or panics with a message that is documented, and then answers errors, calls
+//! Completions of a backend that breaks the contract in any way there is, but touches no memory:
+//! the engine goes on, or panics with a message that is documented, and then answers errors, calls
 //! nobody twice and can be dropped.
 
 use super::input::Input;

@@ -4,7 +4,7 @@
 //!
 //! | target | what it is given | what must hold |
 //! |---|---|---|
-//! | `chains` | a program on a faulty simulated disk | outcomes and files as those of plain arrays |
+//! | `chains` | a program on a faulty simulated disk | outcomes and files as of plain arrays |
 //! | `completions` | completions of a backend that lies | goes on, or panics as documented |
 //! | `command-line`, `job-file` | `bench-cli run --parse-only` | ends by itself with 0, 1 or 2 |
 //! | `results` | `bench-cli compare`, `merge`, `plot` | the same |

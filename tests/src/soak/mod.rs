@@ -6,7 +6,7 @@
 //! epoch ─► workers: engines that come and go (io_uring, threads; here and elsewhere),
 //!    ▲              one engine that stays, and one thread that cuts files underneath
 //!    │     all joined: vitals (descriptors, memory, threads, kernel workers)
-//! └──── next; at the end: the last epoch's vitals beside the first's, and idle engines' CPU time
+//!    └──── next; at the end: the last epoch's vitals beside the first's, idle engines' CPU time
 //! ```
 
 mod block;
