@@ -2,7 +2,10 @@
 //! once, and tells whether it had run.
 
 use crate::handle::on_each_backend;
-use iomill_engine::{Config, Error, ErrorKind, File, Handle, Nop, OpFuture, Open, Ran, Read};
+use iomill_engine::{
+    Chain, Completion, Config, Context as Cx, Error, ErrorKind, File, Handle, Nop, OpFuture, Open,
+    Ran, Read,
+};
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -105,6 +108,38 @@ fn a_request_is_cancelled_wherever_it_waits_and_the_others_keep_their_order() {
             drop(owner);
             assert!(told.recv().is_err(), "no callback comes twice");
             assert!(!handle.cancel(tickets[0]), "the engine is gone");
+        });
+    }
+}
+
+#[test]
+fn a_chain_is_cancelled_or_overdue_as_a_whole_wherever_it_waits() {
+    for capacity in [2, 16] {
+        let config = Config::new().depth(1).threads(1).capacity(capacity).queue(8);
+        on_each_backend(&config.buffers(1, 4096), |handle, _owner| {
+            let blocker = Blocker::start(handle);
+            let (tell, told) = channel();
+            let chain = |limit: Option<Duration>| {
+                let (op, tell) = (Chain::new((Nop, Nop)), tell.clone());
+                let answer = move |done: Completion<Chain<(Nop, Nop)>>, _: &mut Cx<'_>| {
+                    tell.send(done.result.map(drop)).unwrap();
+                };
+                match limit {
+                    Some(limit) => handle.try_submit_within(op, limit, answer).unwrap(),
+                    None => handle.try_submit(op, answer).unwrap(),
+                }
+            };
+            let expect = |kind| {
+                let error: Error = told.recv_timeout(LONG).unwrap().unwrap_err();
+                assert_eq!((error.kind(), error.ran()), (kind, Ran::No), "{error}");
+            };
+            assert!(handle.cancel(chain(None)));
+            expect(ErrorKind::Cancelled);
+            chain(Some(Duration::from_millis(5)));
+            expect(ErrorKind::DeadlineExceeded);
+            chain(Some(LONG));
+            blocker.release();
+            told.recv_timeout(LONG).unwrap().unwrap();
         });
     }
 }
