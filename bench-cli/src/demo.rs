@@ -56,7 +56,7 @@ mod tests {
             option.apply(&mut settings, &text).expect("valid");
         }
         settings.job.check().expect("valid together");
-        assert_eq!(settings.job.iodepth, 32);
+        assert_eq!(settings.job.depth.fixed, 32);
         assert!(settings.job.unlink);
     }
 

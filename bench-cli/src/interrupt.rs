@@ -49,7 +49,13 @@ impl Interrupt {
             notice::line("");
             notice::line("bench-cli: stopping; interrupt again to leave without a report");
         })
-        .map_err(|error| Error::io(format!("cannot catch Ctrl-C: {error}")))
+        .map_err(|error| match error {
+            ctrlc::Error::System(error) => Error::io(format!(
+                "cannot catch Ctrl-C, for which a thread is needed: {error}; raise the limit of \
+                 threads (ulimit -u)"
+            )),
+            error => Error::io(format!("cannot catch Ctrl-C: {error}")),
+        })
     }
 }
 

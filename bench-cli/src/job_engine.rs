@@ -40,13 +40,17 @@ fn config(spec: &JobSpec, file_count: usize) -> Result<Config, Error> {
         cpu: spec.sqthread_poll_cpu,
     });
     let file_slots = u32::try_from(file_count).unwrap_or(u32::MAX);
-    Ok(Config::new()
+    let config = if spec.depth.is_adaptive {
+        Config::new().adaptive(1..=spec.iodepth_max(), spec.depth_target())
+    } else {
+        Config::new().depth(spec.depth.fixed)
+    };
+    Ok(config
         .backend(backend)
-        .depth(spec.iodepth)
-        // One more than the depth: the sync at the end comes when all lanes are empty, and a
+        // One more than the lanes: the sync at the end comes when all lanes are empty, and a
         // full engine would mean a mistake here.
-        .capacity(spec.iodepth + 1)
-        .buffers(spec.iodepth, block_len_bytes)
+        .capacity(spec.lane_count() + 1)
+        .buffers(spec.lane_count(), block_len_bytes)
         .lanes(match spec.lane_choice() {
             LaneChoice::Auto => Lanes::Auto,
             LaneChoice::Off => Lanes::Off,

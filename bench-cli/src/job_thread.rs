@@ -18,7 +18,7 @@ use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::JobProgress;
 use crate::recorder::Recorder;
-use crate::stats::{Batches, Failure, JobStats};
+use crate::stats::{Batches, DepthStory, Failure, JobStats};
 use crate::target::{self, Target};
 use crate::window::{Phase, Window};
 use crate::workload::{Random, Region};
@@ -111,7 +111,7 @@ impl<'a> JobThread<'a> {
         let len_max = usize::try_from(spec.block_bounds().1).unwrap_or(usize::MAX);
         let mut contents = Random::new(seed);
         self.set_amount();
-        for _ in 0..spec.iodepth {
+        for _ in 0..spec.lane_count() {
             // Gigabytes of buffers take their time.
             if self.ending.interrupt.is_raised() {
                 return Err(Error::Interrupted);
@@ -164,7 +164,8 @@ impl<'a> JobThread<'a> {
         stats.series = recorded.series;
         stats.elapsed = now - thread_start;
         stats.engine_lines = self.engine_lines();
-        stats.failure = failure.or_else(|| damaged(&stats));
+        stats.depth = DepthStory::of(&self.engine);
+        stats.failure = failure.or_else(|| stats.damage());
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {
             notice::line(&format!("bench-cli: warning: {} requests never came back", left.leaked));
@@ -273,7 +274,7 @@ impl<'a> JobThread<'a> {
     #[inline]
     fn tick(&mut self) -> Result<Instant, Failure> {
         let wait = match self.lanes.parked_count() {
-            0 => Wait::AtLeast(self.spec.complete_min),
+            0 => Wait::AtLeast(self.spec.depth.complete_min),
             _ => self.wake(),
         };
         let depth = self.engine.in_flight();
@@ -351,19 +352,6 @@ impl<'a> JobThread<'a> {
             },
         }
     }
-}
-
-/// Damaged blocks are a failure, also of a job that went on to its end.
-fn damaged(stats: &JobStats) -> Option<Failure> {
-    let verified = stats.verified.as_ref().filter(|verified| verified.damaged_count > 0)?;
-    let first = verified.damaged.first().map_or("", String::as_str);
-    Some(Failure {
-        errno: rustix::io::Errno::ILSEQ.raw_os_error(),
-        message: format!(
-            "{} of {} checked units are damaged; the first: {first}",
-            verified.damaged_count, verified.checked_count
-        ),
-    })
 }
 
 fn failure(error: &iomill_engine::Error) -> Failure {

@@ -304,6 +304,7 @@ impl Window {
             batch_count: metrics.batches,
             retry_count: retries.iter().map(|op| op.retries).sum(),
             engine_lines: Vec::new(),
+            depth: None,
             failure: None,
             error_count: problems.error_count,
             first_errno: problems.first_errno,

@@ -2,9 +2,13 @@
 //! reaped), and once for the requests that come between two ticks; never per request. The backend
 //! chooses the clock: a simulated one brings its own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+/// When the process first asked for the time: where the real clocks of all its engines start, so
+/// that engines that share a device can compare their times.
+static START: OnceLock<Instant> = OnceLock::new();
 
 /// What an engine reads the time from: latencies, deadlines and shutdowns all follow it.
 #[derive(Clone, Debug)]
@@ -20,7 +24,7 @@ enum Source {
 impl Clock {
     /// The system's monotonic clock.
     pub fn real() -> Self {
-        Self(Source::Real { start: Instant::now() })
+        Self(Source::Real { start: *START.get_or_init(Instant::now) })
     }
 
     /// A clock that shows what stands in the cell, in nanoseconds, which must never become less.
@@ -30,8 +34,8 @@ impl Clock {
         Self(Source::Virtual { now_ns, start_ns })
     }
 
-    /// Nanoseconds since the clock was made, and never 0, which stands for "not yet". 64 bits last
-    /// 584 years.
+    /// Nanoseconds since the clock was made, or the first real one of the process, and never 0,
+    /// which stands for "not yet". 64 bits last 584 years.
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         match &self.0 {

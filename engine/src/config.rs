@@ -5,6 +5,7 @@
 use crate::backend::sim::SimDisk;
 use crate::buffer_class::BufferClass;
 use crate::choices::{Required, TaskWork};
+use crate::depth::{Depth, Target};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::lanes::Lanes;
@@ -43,8 +44,10 @@ pub struct SqPoll {
 /// |---|---|---|
 /// | `backend` | `Auto` | |
 /// | `depth` | 32 | 1 to 4,096 |
+/// | `adaptive` | off | depths as `depth`; a target of its own |
 /// | `capacity` | twice the depth | the depth to 65,536 |
-/// | `threads` | the depth, at most 64 | 1 to 1,024 |
+/// | `adaptive` | off | 1 to 4,096, see [`Target`] |
+/// | `threads` | the depth, at most 64, or 256 if it is adaptive | 1 to 1,024 |
 /// | `capacity_bytes` | no limit | 1 to 2^64 - 1 |
 /// | `buffers` | see [`BufferClass`] | 16 classes of 0 to 65,536, of 1 byte to 1 GiB |
 /// | `huge_pages` | true | |
@@ -71,7 +74,10 @@ pub struct SqPoll {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) backend: BackendChoice,
+    /// The largest depth, for which everything is made.
     pub(crate) depth: u32,
+    /// The least depth and the aim, if the depth is to follow the device.
+    pub(crate) adaptive: Option<(u32, Target)>,
     pub(crate) capacity: Option<u32>,
     pub(crate) threads: Option<u32>,
     pub(crate) capacity_bytes: Option<u64>,
@@ -102,6 +108,7 @@ impl Default for Config {
         Self {
             backend: BackendChoice::Auto,
             depth: 32,
+            adaptive: None,
             capacity: None,
             threads: None,
             capacity_bytes: None,
@@ -145,6 +152,29 @@ impl Config {
     #[must_use]
     pub fn depth(mut self, depth: u32) -> Self {
         self.depth = depth;
+        self.adaptive = None;
+        self
+    }
+
+    /// A window that follows the device instead of a fixed number: between these depths, with this
+    /// aim. Engines of one process that use the same device share one window; the device is that of
+    /// the first file that is read or written, so an engine is best used for one device.
+    ///
+    /// Some requests have to wait for the window, else there is nothing to learn: keep more in
+    /// flight than the window takes. The default capacity of twice the largest depth has the room.
+    ///
+    /// ```
+    /// use iomill_engine::{Config, depth::Target};
+    ///
+    /// let p99 = Target::Percentile { percent: 99.0, limit_ns: 2_000_000 };
+    /// let engine = Config::new().adaptive(1..=256, p99).start()?;
+    /// assert_eq!(engine.depth_status().map(|status| status.in_force), Some(1));
+    /// # Ok::<(), iomill_engine::Error>(())
+    /// ```
+    #[must_use]
+    pub fn adaptive(mut self, range: std::ops::RangeInclusive<u32>, target: Target) -> Self {
+        self.depth = *range.end();
+        self.adaptive = Some((*range.start(), target));
         self
     }
 
@@ -343,13 +373,22 @@ impl Config {
     }
 
     pub(crate) fn threads_or_default(&self) -> u32 {
-        self.threads.unwrap_or(self.depth.min(64))
+        let most = if self.adaptive.is_some() { 256 } else { 64 };
+        self.threads.unwrap_or(self.depth.min(most))
     }
 
     /// A request in flight and its cancel can complete before anybody looks, and with SQPOLL those
     /// of their predecessors lie beside them: so room for four times the depth.
     pub(crate) fn ring_entries_or_default(&self) -> u32 {
         self.ring_entries.unwrap_or(4 * self.depth).next_power_of_two()
+    }
+
+    /// The depth as a rule.
+    pub(crate) fn depth_rule(&self) -> Depth {
+        match self.adaptive {
+            None => Depth::Fixed(self.depth),
+            Some((min, target)) => Depth::Adaptive { min, max: self.depth, target },
+        }
     }
 
     pub(crate) fn classes_or_default(&self) -> Vec<BufferClass> {

@@ -8,6 +8,7 @@ use crate::callback::Completion;
 use crate::chain::Chains;
 use crate::choices::Required;
 use crate::config::Config;
+use crate::depth::Decision;
 use crate::error::Error;
 use crate::file::{File, Slot};
 use crate::inflight::{GivenUp, InFlight, OpId};
@@ -18,7 +19,7 @@ use crate::op::Operation;
 use crate::polling;
 use crate::pool;
 use crate::report::Report;
-use crate::schedule::{Batch, Deadlines, Window};
+use crate::schedule::{Batch, Deadlines, DepthStatus, Window};
 use crate::select::select;
 use std::collections::VecDeque;
 use std::mem::ManuallyDrop;
@@ -61,6 +62,8 @@ pub struct Engine {
     pub(crate) enters_before: u64,
     /// The same of overflows.
     pub(crate) overflows_before: u64,
+    /// Whether a turn has panicked: its backend broke the contract, and is not asked any more.
+    pub(crate) is_broken: bool,
     /// Dropped by `shutdown` only, when nothing is in flight.
     pub(crate) backend: ManuallyDrop<Box<dyn Backend>>,
 }
@@ -81,7 +84,10 @@ impl Engine {
     pub fn with_backend(config: &Config, backend: Box<dyn Backend>) -> Result<Self, Error> {
         config.check()?;
         let report = Report::new(backend.name(), "given by the caller");
-        Self::assemble(config, backend, report)
+        let mut engine = Self::assemble(config, backend, report)?;
+        // Its files need not be files of this machine: its device is its own.
+        engine.window.attach(None);
+        Ok(engine)
     }
 
     fn assemble(
@@ -120,15 +126,16 @@ impl Engine {
                 metrics: Metrics::new(),
                 closing: false,
             },
-            window: Window::fixed(config.depth),
-            batch_rule: Batch::new(config.depth),
             required: config.require,
+            window: Window::new(config.depth_rule(), capacity),
+            batch_rule: Batch::new(config.adaptive.map_or(config.depth, |(min, _)| min)),
             report,
             batch: Vec::with_capacity(config.depth as usize),
             completions: Vec::with_capacity(config.depth as usize),
             files: Vec::new(),
             enters_before,
             overflows_before: 0,
+            is_broken: false,
             backend: ManuallyDrop::new(backend),
         })
     }
@@ -187,6 +194,9 @@ impl Engine {
     ///
     /// # Panics
     /// When callbacks panicked: after all callbacks of this turn have run, the first panic goes on.
+    /// At once when a backend breaks its contract: it completes what it does not have, or moves
+    /// more bytes than it was asked for. From then on every tick is an error of the kind
+    /// `Backend`, and what was in flight is leaked.
     pub fn tick(&mut self, wait: Wait) -> Result<Tick, Error> {
         let turn = self.turn(wait)?;
         match turn.panic {
@@ -267,6 +277,17 @@ impl Engine {
         let registered = file.with_slot(Slot { engine: self.intake.number, index });
         self.files.push(registered.clone());
         Ok(registered)
+    }
+
+    /// What the depth has come to, if it is [adaptive](Config::adaptive).
+    pub fn depth_status(&self) -> Option<DepthStatus> {
+        self.window.status()
+    }
+
+    /// The last decisions on the depth, the oldest first; none if it is fixed. Their times count
+    /// from the start of the first engine of the process.
+    pub fn depth_trace(&self) -> Vec<Decision> {
+        self.window.decisions()
     }
 
     /// What the engine runs on and why.

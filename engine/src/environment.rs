@@ -13,6 +13,7 @@ impl Config {
     /// |---|---|
     /// | `IOMILL_BACKEND` | `auto`, `io_uring` or `threads` |
     /// | `IOMILL_DEPTH`, `IOMILL_CAPACITY`, `IOMILL_THREADS` | a number |
+    /// | `IOMILL_ADAPTIVE` | least depth, `MIN:mean=US` or `MIN:p99=US` in microseconds, or `off` |
     /// | `IOMILL_CAPACITY_BYTES` | a number of bytes |
     /// | `IOMILL_BUFFERS` | `COUNTxBYTES`, for example `64x4096`; more classes after commas |
     /// | `IOMILL_FIXED_BUFFERS`, `IOMILL_HUGE_PAGES`, `IOMILL_ZERO_BUFFERS` | `0` or `1` |
@@ -79,9 +80,10 @@ mod tests {
     }
 
     /// A value for each variable, other than its default.
-    const OTHERS: [(&str, &str); 22] = [
+    const OTHERS: [(&str, &str); 23] = [
         ("IOMILL_BACKEND", "threads"),
         ("IOMILL_DEPTH", "7"),
+        ("IOMILL_ADAPTIVE", "2:p99.5=3000"),
         ("IOMILL_CAPACITY", "9"),
         ("IOMILL_THREADS", "3"),
         ("IOMILL_CAPACITY_BYTES", "5000000000"),
@@ -170,6 +172,7 @@ mod tests {
         for (name, value, takes) in [
             ("IOMILL_BACKEND", "uring", "auto, io_uring or threads"),
             ("IOMILL_DEPTH", "-1", "a number"),
+            ("IOMILL_ADAPTIVE", "1:p99", "a smallest depth"),
             ("IOMILL_CAPACITY_BYTES", "1M", "a number of bytes"),
             ("IOMILL_BUFFERS", "64", "COUNTxBYTES"),
             ("IOMILL_BUFFERS", "64x4096,", "COUNTxBYTES"),

@@ -3,7 +3,7 @@
 //! decisions.
 
 use crate::backend::Request;
-use crate::buffer::advance;
+use crate::buffer::{Seal, advance};
 use crate::callback::Parcel;
 use crate::chain::Place;
 use crate::error::{Error, ErrorKind};
@@ -83,6 +83,8 @@ pub(crate) struct Slot {
     pub(crate) accepted_ns: u64,
     /// When it was first handed to the backend.
     pub(crate) staged_ns: u64,
+    /// Of the memory that it must not change, taken when the backend got it.
+    pub(crate) seal: Seal,
     generation: u32,
     /// The next free slot while this one is free.
     next_free: u32,
@@ -135,6 +137,7 @@ impl InFlight {
             retries: 0,
             accepted_ns: 0,
             staged_ns: 0,
+            seal: Seal::default(),
             generation: 0,
             next_free: if index + 1 < capacity { index + 1 } else { NONE },
             occupied: false,
@@ -244,12 +247,10 @@ impl InFlight {
     /// If there is none: a backend completed a request twice, or one that it never got.
     #[inline]
     pub(crate) fn slot(&mut self, id: OpId) -> &mut Slot {
-        let slot = &mut self.slots[id.index() as usize];
-        assert!(
-            slot.occupied && slot.request.id == id.to_bits(),
-            "a backend completed a request that is not in flight"
-        );
-        slot
+        match self.slots.get_mut(id.index() as usize) {
+            Some(slot) if slot.occupied && slot.request.id == id.to_bits() => slot,
+            _ => panic!("a backend completed a request that is not in flight"),
+        }
     }
 
     /// The slot of a request, or `None` if it has completed.

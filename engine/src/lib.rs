@@ -26,6 +26,7 @@
 mod buffer_class;
 mod choices;
 mod config;
+pub mod depth;
 mod durability;
 mod environment;
 mod errno;
@@ -110,6 +111,7 @@ pub use ranges::{
     CAPACITY_MAX, DEPTH_MAX, FIXED_FILES_MAX, QUEUE_MAX, RING_ENTRIES_MAX, THREADS_MAX,
 };
 pub use report::{Fallback, HugePages, PoolClass, Report};
+pub use schedule::DepthStatus;
 pub use shutdown::ShutdownReport;
 
 /// Compiles and runs the program in the workspace's README.
@@ -121,6 +123,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/lanes.md")]
 struct LanesGuide;
+
+/// Compiles and runs the program in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/adaptive-depth.md")]
+struct AdaptiveDepth;
 
 /// Compiles and runs the programs in the guide.
 #[cfg(doctest)]

@@ -30,7 +30,7 @@ impl Config {
     /// Refuses what is out of range.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let capacity = self.capacity_or_default();
-        in_range("depth", self.depth, 1, DEPTH_MAX)?;
+        self.depth_rule().check()?;
         in_range("capacity", capacity, self.depth, CAPACITY_MAX)?;
         in_range("number of threads", self.threads_or_default(), 1, THREADS_MAX)?;
         BufferClass::check(&self.classes_or_default())?;

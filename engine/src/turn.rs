@@ -9,17 +9,26 @@
 //!       EINTR, EAGAIN                           └──► callback
 //! ```
 
-use crate::backend::Wait;
+use crate::backend::{RequestFile, Wait};
+use crate::buffer::Seal;
+use crate::depth::slots_of;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
 use crate::inflight::{GivenUp, OpId, Slot};
 use crate::intake::Panic;
 use crate::settle::{Settled, give_up, ran_before, settle};
+use std::os::fd::BorrowedFd;
 
 impl Engine {
     /// One turn; a callback's panic is handed to the caller.
     pub(crate) fn turn(&mut self, wait: Wait) -> Result<Turn, Error> {
+        if self.is_broken {
+            return Err(broken());
+        }
+        // Stays so if anything in the turn panics.
+        self.is_broken = true;
         let mut turned = self.turn_once(wait);
+        self.is_broken = false;
         if let Ok(turn) = &mut turned {
             turn.looked_ns = self.intake.looked_ns;
         }
@@ -42,6 +51,7 @@ impl Engine {
         let entered = self.backend.enter(wait, &mut self.completions);
         self.dispatch(&mut turn);
         self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
+        self.batch_rule.follow(self.window.limit());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
         self.intake.metrics.overflows = self.backend.overflows() - self.overflows_before;
         match entered {
@@ -114,6 +124,7 @@ impl Engine {
     /// Takes what is given up out of the queue, in one pass whatever its length.
     #[cold]
     fn give_up_queued(&mut self, turn: &mut Turn) {
+        self.window.release(&mut self.intake.queue);
         for _ in 0..self.intake.queue.len() {
             let Some(id) = self.intake.queue.pop_front() else { break };
             let slot = self.intake.inflight.slot(id);
@@ -132,31 +143,45 @@ impl Engine {
 
     /// Hands waiting requests to the backend, as far as the window allows.
     fn stage(&mut self) -> u32 {
+        self.part_writes();
         let room = self.window.room() as usize;
         let limit = room.min(self.batch_rule.limit() as usize);
         if self.intake.queue.is_empty() || limit == 0 {
+            self.window.staged(!self.intake.queue.is_empty());
             return 0;
         }
         let now_ns = self.intake.look_at_clock();
-        let mut index = 0;
+        self.window.begin(now_ns);
+        let (mut index, mut slots) = (0, 0);
         while self.batch.len() < limit
+            && slots < room
             && let Some(id) = self.intake.queue.get(index)
         {
             index += 1;
             let slot = self.intake.inflight.slot(*id);
             if let Some(place) = slot.place {
                 // A chain is not cut for the sake of the batch's size.
-                self.stage_steps(place.chain, room - self.batch.len(), now_ns);
+                let before = self.batch.len();
+                self.stage_steps(place.chain, room - slots, now_ns);
+                slots += self.batch.len() - before;
                 continue;
             }
+            slots += self.window.slots(slot) as usize;
             if slot.staged_ns == 0 {
                 slot.staged_ns = now_ns;
             }
             self.batch.push(slot.request);
         }
+        if Seal::IS_ON {
+            self.seal_batch();
+        }
+        if self.window.wants_device() {
+            self.attach();
+        }
         // SAFETY: each request's slot owns the operation with its file and buffer until `dispatch`
         // removes it after the completion; at the end the engine drains or forgets them.
         let taken = unsafe { self.backend.stage(&self.batch) };
+        assert!(taken <= self.batch.len(), "a backend took more requests than it was given");
         self.batch.clear();
         let mut left = taken;
         while left > 0
@@ -164,22 +189,78 @@ impl Engine {
         {
             let slot = self.intake.inflight.slot(id);
             let count = match slot.place {
-                Some(place) => self.intake.chains.entered(place.chain, &mut self.intake.inflight),
+                Some(place) => {
+                    let inflight = &mut self.intake.inflight;
+                    let count = self.intake.chains.entered(place.chain, inflight);
+                    self.window.enter_linked(count);
+                    count
+                }
                 None => {
                     slot.with_backend = true;
                     slot.was_with_backend = true;
+                    self.window.enter(slot);
                     1
                 }
             };
             assert!(count <= left, "a backend took linked requests in part");
             left -= count;
         }
+        self.window.staged(!self.intake.queue.is_empty());
         // Not more than the window's room, which is a `u32`.
         let taken = u32::try_from(taken).unwrap_or(u32::MAX);
-        self.window.enter(taken);
         self.intake.metrics.batches += u64::from(taken > 0);
         self.intake.metrics.staged += u64::from(taken);
         taken
+    }
+
+    /// Notes what the backend must not change of the memory that it is about to get.
+    fn seal_batch(&mut self) {
+        let mut behind_another = false;
+        for request in &self.batch {
+            let arena = self.intake.arena.as_deref();
+            let id = self.intake.inflight.id_from_bits(request.id);
+            self.intake.inflight.slot(id).seal = Seal::of(arena, request, behind_another);
+            behind_another = request.linked;
+        }
+    }
+
+    /// Puts writes aside that have to give way to reads.
+    #[inline]
+    fn part_writes(&mut self) {
+        let inflight = &mut self.intake.inflight;
+        self.window.part_writes(&mut self.intake.queue, |id| {
+            let slot = inflight.slot(id);
+            let is_write = slot.request.kind.is_transfer() && !slot.request.kind.is_read();
+            (is_write && slot.place.is_none()).then(|| slots_of(slot.left_bytes))
+        });
+    }
+
+    /// Tells the window the device of the first file of the batch. Once per engine.
+    #[cold]
+    fn attach(&mut self) {
+        let transfer = self.batch.iter().find(|request| request.kind.is_transfer());
+        let device = match transfer.map(|request| request.file) {
+            Some(RequestFile::Fd(fd)) => {
+                // SAFETY: the operation in the request's slot keeps its file open.
+                let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+                rustix::fs::fstat(fd)
+            }
+            Some(RequestFile::Slot(index)) => {
+                let Some(file) = self.files.get(index as usize) else { return };
+                rustix::fs::fstat(file)
+            }
+            Some(RequestFile::None) | None => return,
+        };
+        // A file that cannot be asked has a controller of its own.
+        let range = self.window.attach(device.ok().map(|stat| stat.st_dev));
+        if let Some(range) = range {
+            let (min, max) = range.into_inner();
+            let why = format!(
+                "another engine of this process uses the device already, with a depth of {min} to \
+                 {max} and its own target: this one follows it"
+            );
+            self.report.note("the depth and the target that were asked for", why);
+        }
     }
 
     /// Settles what has come, and calls back.
@@ -191,9 +272,12 @@ impl Engine {
         for index in 0..self.completions.len() {
             let raw = self.completions[index];
             let id = self.intake.inflight.id_from_bits(raw.id);
-            self.window.leave(1);
             let slot = self.intake.inflight.slot(id);
+            // Its rest may be in the queue: a second completion of the same request.
+            assert!(slot.with_backend, "a backend completed a request that is not with it");
+            self.window.leave(slot, raw, now_ns);
             slot.with_backend = false;
+            slot.seal.check(self.intake.arena.as_deref(), &slot.request);
             if let Some(counted) = self.intake.metrics.of(slot.request.kind) {
                 counted.lanes.count(raw.lane);
             }
@@ -205,6 +289,7 @@ impl Engine {
             self.finish(id, settled, turn);
         }
         self.completions.clear();
+        self.window.learn(now_ns);
         self.intake.metrics.settle();
     }
 
@@ -241,6 +326,15 @@ impl Engine {
             }
         }
     }
+}
+
+/// What an engine answers whose backend has broken the contract: what is in flight is not known any
+/// more.
+#[cold]
+fn broken() -> Error {
+    let why = "an earlier turn of this engine panicked, because its backend broke the contract: \
+               what is in flight will not complete and is leaked at the end";
+    Error::refused(ErrorKind::Backend, "turn", why)
 }
 
 /// What one turn did, and the first panic of its callbacks.

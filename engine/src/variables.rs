@@ -4,6 +4,7 @@
 use crate::buffer_class::BufferClass;
 use crate::choices::{Required, TaskWork};
 use crate::config::{BackendChoice, Config, SqPoll};
+use crate::depth::Target;
 use crate::lanes::Lanes;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(crate) struct Variable {
 }
 
 /// All settings, in the order of the table of `Config`.
-pub(crate) const VARIABLES: [Variable; 22] = [
+pub(crate) const VARIABLES: [Variable; 23] = [
     Variable {
         name: "IOMILL_BACKEND",
         takes: "auto, io_uring or threads",
@@ -31,6 +32,26 @@ pub(crate) const VARIABLES: [Variable; 22] = [
         takes: "a number of requests",
         set: |config, text| Some(config.depth(text.parse().ok()?)),
         show: |config| config.depth.to_string(),
+    },
+    Variable {
+        name: "IOMILL_ADAPTIVE",
+        takes: "a smallest depth, MIN:mean=MICROSECONDS, MIN:pPERCENT=MICROSECONDS, or off",
+        set: |config, text| {
+            if text == "off" {
+                return Some(Config { adaptive: None, ..config });
+            }
+            let (min, target) = adaptive(text)?;
+            let max = config.depth;
+            Some(config.adaptive(min..=max, target))
+        },
+        show: |config| match config.adaptive {
+            None => String::from("off"),
+            Some((min, Target::Knee)) => min.to_string(),
+            Some((min, Target::Mean { limit_ns })) => format!("{min}:mean={}", limit_ns / 1000),
+            Some((min, Target::Percentile { percent, limit_ns })) => {
+                format!("{min}:p{percent}={}", limit_ns / 1000)
+            }
+        },
     },
     Variable {
         name: "IOMILL_CAPACITY",
@@ -194,6 +215,21 @@ pub(crate) const VARIABLES: [Variable; 22] = [
         show: |config| config.busy_poll.as_micros().to_string(),
     },
 ];
+
+/// The smallest depth and the target; the largest depth is a setting of its own.
+fn adaptive(text: &str) -> Option<(u32, Target)> {
+    let Some((min, target)) = text.split_once(':') else {
+        return Some((text.parse().ok()?, Target::Knee));
+    };
+    let (part, micros) = target.split_once('=')?;
+    let limit_ns = micros.parse::<u64>().ok()?.checked_mul(1000)?;
+    let target = match part.strip_prefix('p') {
+        Some(percent) => Target::Percentile { percent: percent.parse().ok()?, limit_ns },
+        None if part == "mean" => Target::Mean { limit_ns },
+        None => return None,
+    };
+    Some((min.parse().ok()?, target))
+}
 
 const BACKENDS: [(&str, BackendChoice); 3] = [
     ("auto", BackendChoice::Auto),

@@ -186,13 +186,17 @@ impl Error {
             ),
             libc::EOPNOTSUPP | libc::ENXIO => (
                 ErrorKind::Unavailable,
-                "the ring is being torn down or its SQPOLL thread has died",
+                "the ring is being torn down, its SQPOLL thread has died, or a seccomp filter \
+                 refuses the call: look at its profile",
             ),
             libc::EINVAL => (
                 ErrorKind::InvalidArgument,
                 "the kernel is too old for what was asked of the wait, or a time is out of range",
             ),
-            _ => (ErrorKind::Other, "the kernel refused the call"),
+            _ => (
+                ErrorKind::Other,
+                "the kernel refused the call, or a seccomp filter did: look at its profile",
+            ),
         };
         Self { kind, call: "io_uring_enter", errno: Some(errno), detail: detail.into() }
     }
@@ -226,6 +230,9 @@ impl Error {
             libc::EOVERFLOW => {
                 (ErrorKind::Busy, text("it does not fit: read completions first or ask for more"))
             }
+            libc::EOPNOTSUPP if !OF_MEMORY.contains(&op) => {
+                (ErrorKind::Unavailable, format!("the kernel refused it: {}", host::seccomp()))
+            }
             libc::EFAULT | libc::EOPNOTSUPP => (
                 ErrorKind::InvalidArgument,
                 text("memory is not mapped, is file-backed, or one buffer is larger than 1 GiB"),
@@ -244,7 +251,7 @@ impl Error {
             libc::EINTR => (ErrorKind::Interrupted, text("a signal came first: call again")),
             libc::EACCES => (
                 ErrorKind::Forbidden,
-                text("the ring's restrictions do not allow it: add it there"),
+                format!("the ring's restrictions must allow it; {}", host::seccomp()),
             ),
             libc::EPERM | libc::ENOSYS => {
                 (ErrorKind::Unavailable, format!("a policy forbids it: {}", host::seccomp()))
@@ -258,6 +265,14 @@ impl Error {
         Self { kind, call, errno: Some(errno), detail: detail.into() }
     }
 }
+
+/// Registrations that answer EOPNOTSUPP to memory of a kind that they do not take.
+const OF_MEMORY: [RegisterOp; 4] = [
+    RegisterOp::BUFFERS,
+    RegisterOp::BUFFERS2,
+    RegisterOp::BUFFERS_UPDATE,
+    RegisterOp::CLONE_BUFFERS,
+];
 
 /// Registrations that answer EEXIST for a number in use; others mean the wrong thread by it.
 const PER_GROUP: [RegisterOp; 1] = [RegisterOp::PBUF_RING];

@@ -1,20 +1,17 @@
-//! Takes io_uring away from a process by a seccomp filter, as container runtimes do.
+//! Takes io_uring, files, threads or privileges away from a process: by a seccomp filter, as
+//! container runtimes do, by resource limits, and by another user.
 //!
-//! It never undoes a filter: the kernel does not allow it, so only a process that is about to
-//! become another program installs one. The binary `without-io-uring` does that; tests reach it
+//! It never undoes any of that: the kernel does not allow it, so only a process that is about to
+//! become another program does it. The binary `without-io-uring` is that process; tests reach it
 //! through [`Denial::command`].
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
-
-/// `io_uring_setup`, `io_uring_enter` and `io_uring_register`: the same numbers on every
-/// architecture, because they are younger than the common numbering of 2019.
-const IO_URING_CALLS: std::ops::RangeInclusive<i64> = 425..=427;
 
 /// The errnos by which kernels, container runtimes and memory limits are known to refuse io_uring.
 const ERRNOS: [(&str, i32); 5] = [
@@ -25,19 +22,118 @@ const ERRNOS: [(&str, i32); 5] = [
     ("ENOMEM", libc::ENOMEM),
 ];
 
-/// How the filter answers the three io_uring system calls.
+/// One of the three system calls of io_uring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denial {
+pub enum Call {
+    /// `io_uring_setup(2)`.
+    Setup,
+    /// `io_uring_enter(2)`.
+    Enter,
+    /// `io_uring_register(2)`.
+    Register,
+}
+
+impl Call {
+    /// All three.
+    pub const ALL: [Call; 3] = [Call::Setup, Call::Enter, Call::Register];
+
+    /// Its name without the `io_uring_` in front.
+    pub fn name(self) -> &'static str {
+        match self {
+            Call::Setup => "setup",
+            Call::Enter => "enter",
+            Call::Register => "register",
+        }
+    }
+
+    /// The call of this name.
+    pub fn of_name(name: &str) -> Option<Call> {
+        Call::ALL.into_iter().find(|call| call.name() == name)
+    }
+
+    /// The same on every architecture, because they are younger than the common numbering of 2019.
+    fn number(self) -> i64 {
+        match self {
+            Call::Setup => libc::SYS_io_uring_setup,
+            Call::Enter => libc::SYS_io_uring_enter,
+            Call::Register => libc::SYS_io_uring_register,
+        }
+    }
+}
+
+/// How the filter answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The call works.
+    Allow,
     /// The call fails with this errno, one of those that [`Denial::errno`] knows.
     Errno(i32),
     /// The process dies by `SIGSYS`: proof that a program does not even try.
     Kill,
+    /// The thread that calls dies, the others live on.
+    KillThread,
+}
+
+/// A limit that the program gets, soft and hard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `RLIMIT_MEMLOCK`. Units: bytes.
+    Memlock,
+    /// `RLIMIT_NOFILE`: one more than the highest descriptor.
+    OpenFiles,
+    /// `RLIMIT_NPROC`: threads of the user, who must not be root.
+    Threads,
+}
+
+impl Limit {
+    /// All that can be set.
+    pub const ALL: [Limit; 3] = [Limit::Memlock, Limit::OpenFiles, Limit::Threads];
+
+    /// As setrlimit(2) calls it, in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Memlock => "memlock",
+            Limit::OpenFiles => "nofile",
+            Limit::Threads => "nproc",
+        }
+    }
+
+    fn resource(self) -> Resource {
+        match self {
+            Limit::Memlock => Resource::Memlock,
+            Limit::OpenFiles => Resource::Nofile,
+            Limit::Threads => Resource::Nproc,
+        }
+    }
+}
+
+/// What a program has to do without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// How the filter answers each of `calls`.
+    pub answer: Answer,
+    /// The system calls that it answers so.
+    pub calls: Vec<Call>,
+    /// Limits, each with its value.
+    pub limits: Vec<(Limit, u64)>,
+    /// The user that the program runs as, if not this one.
+    pub user: Option<u32>,
 }
 
 impl Denial {
-    /// The denial that answers with the errno of this name, or `None` for a name it does not know.
-    pub fn errno(name: &str) -> Option<Denial> {
-        ERRNOS.iter().find(|(known, _)| *known == name).map(|(_, errno)| Denial::Errno(*errno))
+    /// Nothing is taken away yet.
+    pub fn nothing() -> Denial {
+        Denial { answer: Answer::Allow, calls: Call::ALL.to_vec(), limits: Vec::new(), user: None }
+    }
+
+    /// All three calls are answered so.
+    pub fn by(answer: Answer) -> Denial {
+        Denial { answer, ..Denial::nothing() }
+    }
+
+    /// The answer with the errno of this name, or `None` for a name that is not known here.
+    pub fn errno(name: &str) -> Option<Answer> {
+        ERRNOS.iter().find(|(known, _)| *known == name).map(|(_, errno)| Answer::Errno(*errno))
     }
 
     /// The names that [`Denial::errno`] knows.
@@ -45,19 +141,49 @@ impl Denial {
         ERRNOS.iter().map(|(name, _)| *name)
     }
 
-    /// Installs the filter on this thread for good, together with `no_new_privs`.
+    /// Only this call is answered so.
+    #[must_use]
+    pub fn only(mut self, call: Call) -> Denial {
+        self.calls = vec![call];
+        self
+    }
+
+    /// With this limit as well.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit, value: u64) -> Denial {
+        self.limits.push((limit, value));
+        self
+    }
+
+    /// As this user, which only root can become.
+    #[must_use]
+    pub fn user(mut self, user: u32) -> Denial {
+        self.user = Some(user);
+        self
+    }
+
+    /// Sets the limits of this process, and installs the filter on this thread, for good and
+    /// together with `no_new_privs`. Changing the user is left to whoever starts the program.
     ///
     /// # Errors
     ///
-    /// The architecture is one that the filter compiler does not know, or the kernel has no
-    /// seccomp.
-    pub fn install(self) -> Result<(), Box<dyn Error>> {
-        let answer = match self {
-            Denial::Errno(errno) => SeccompAction::Errno(errno.unsigned_abs()),
-            Denial::Kill => SeccompAction::KillProcess,
+    /// A limit that is to be raised above the hard one, an architecture that the filter compiler
+    /// does not know, or a kernel without seccomp.
+    pub fn install(&self) -> Result<(), Box<dyn Error>> {
+        for (limit, value) in &self.limits {
+            let resource = limit.resource();
+            let hard = getrlimit(resource).maximum.map_or(*value, |hard| hard.min(*value));
+            setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })?;
+        }
+        let answer = match self.answer {
+            Answer::Allow => return Ok(()),
+            Answer::Errno(errno) => SeccompAction::Errno(errno.unsigned_abs()),
+            Answer::Kill => SeccompAction::KillProcess,
+            Answer::KillThread => SeccompAction::KillThread,
         };
         // A system call with an empty list of conditions matches whatever its arguments are.
-        let calls: BTreeMap<i64, Vec<_>> = IO_URING_CALLS.map(|call| (call, Vec::new())).collect();
+        let calls: BTreeMap<i64, Vec<_>> =
+            self.calls.iter().map(|call| (call.number(), Vec::new())).collect();
         let architecture = std::env::consts::ARCH.try_into()?;
         let filter = SeccompFilter::new(calls, SeccompAction::Allow, answer, architecture)?;
         seccompiler::apply_filter(&BpfProgram::try_from(filter)?)?;
@@ -69,115 +195,36 @@ impl Denial {
     ///
     /// `filter_program` is the path of `without-io-uring`: only Cargo knows it, and it tells only
     /// the integration tests (`CARGO_BIN_EXE_without-io-uring`).
-    pub fn command(self, filter_program: &Path, program: &Path) -> Command {
+    pub fn command(&self, filter_program: &Path, program: &Path) -> Command {
         let mut command = Command::new(filter_program);
-        match self {
-            Denial::Errno(errno) => {
+        match self.answer {
+            Answer::Errno(errno) => {
                 let name = ERRNOS.iter().find(|(_, known)| *known == errno).map(|(name, _)| *name);
                 // An unknown number goes on as digits, and the program refuses it by name.
                 command.arg("--errno").arg(name.map_or_else(|| errno.to_string(), String::from));
             }
-            Denial::Kill => {
+            Answer::Kill => {
                 command.arg("--kill");
             }
+            Answer::KillThread => {
+                command.arg("--kill-thread");
+            }
+            Answer::Allow => {
+                command.arg("--allow");
+            }
+        }
+        if self.calls.len() < Call::ALL.len() {
+            for call in &self.calls {
+                command.args(["--call", call.name()]);
+            }
+        }
+        for (limit, value) in &self.limits {
+            command.arg("--limit").arg(format!("{}={value}", limit.name()));
+        }
+        if let Some(user) = self.user {
+            command.arg("--user").arg(user.to_string());
         }
         command.arg("--").arg(program);
         command
-    }
-}
-
-/// What the command line of `without-io-uring` asks for.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Invocation {
-    /// How io_uring is refused.
-    pub denial: Denial,
-    /// The program to become.
-    pub program: OsString,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-}
-
-impl Invocation {
-    /// Reads the arguments that follow the program's own name.
-    ///
-    /// # Errors
-    ///
-    /// One line that names the argument at fault and what is expected in its place.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, String> {
-        let mut arguments = arguments.into_iter();
-        let mut denial = Denial::Errno(libc::EPERM);
-        loop {
-            let Some(argument) = arguments.next() else {
-                return Err(
-                    "no command given: put it after `--`, as in `-- COMMAND ARGS...`".into()
-                );
-            };
-            match argument.to_str() {
-                Some("--") => break,
-                Some("--kill") => denial = Denial::Kill,
-                Some("--errno") => {
-                    let name = arguments.next().unwrap_or_default();
-                    let name = name.to_string_lossy();
-                    denial = Denial::errno(&name).ok_or_else(|| {
-                        let known: Vec<_> = Denial::errno_names().collect();
-                        format!("--errno {name:?}: use one of {}", known.join(", "))
-                    })?;
-                }
-                _ => {
-                    return Err(format!(
-                        "{argument:?} is not an option: use --errno NAME or --kill, and put the \
-                         command after `--`"
-                    ));
-                }
-            }
-        }
-        let program = arguments
-            .next()
-            .ok_or("no command given: put it after `--`, as in `-- COMMAND ARGS...`")?;
-        Ok(Invocation { denial, program, arguments: arguments.collect() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(arguments: &[&str]) -> Result<Invocation, String> {
-        Invocation::parse(arguments.iter().map(OsString::from))
-    }
-
-    #[test]
-    fn eperm_is_what_is_answered_unless_told_otherwise() {
-        let invocation = parse(&["--", "true", "--errno"]).expect("a good command line");
-        assert_eq!(invocation.denial, Denial::Errno(libc::EPERM));
-        assert_eq!(invocation.program, "true");
-        assert_eq!(invocation.arguments, ["--errno"], "what follows `--` belongs to the command");
-    }
-
-    #[test]
-    fn every_errno_name_and_kill_are_understood() {
-        for (name, errno) in
-            [("EPERM", 1), ("ENOMEM", 12), ("EACCES", 13), ("ENOSYS", 38), ("EOPNOTSUPP", 95)]
-        {
-            let invocation = parse(&["--errno", name, "--", "true"]).expect("a known errno");
-            assert_eq!(invocation.denial, Denial::Errno(errno));
-        }
-        assert_eq!(parse(&["--kill", "--", "true"]).map(|it| it.denial), Ok(Denial::Kill));
-    }
-
-    #[test]
-    fn bad_usage_names_the_argument_at_fault() {
-        for (arguments, culprit) in [
-            (&["--errno", "EWHAT", "--", "true"][..], "EWHAT"),
-            (&["--errno"], "use one of EPERM"),
-            (&["--quiet", "--", "true"], "--quiet"),
-            (&["true"], "true"),
-            (&["--kill"], "no command given"),
-            (&["--"], "no command given"),
-        ] {
-            let error = parse(arguments).expect_err("a bad command line");
-            assert!(error.contains(culprit), "{error:?} does not name {culprit:?}");
-            assert!(!error.contains('\n'), "{error:?} is more than one line");
-        }
     }
 }

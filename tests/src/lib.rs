@@ -1,8 +1,18 @@
-//! What the tests of several crates share: running a program with io_uring taken away from it.
+//! What crosses crates and is not itself a test: running a program with io_uring, files or
+//! threads taken away from it, running the suites on other kernels, simulated devices for the
+//! depth controller, and the long runs.
 //!
-//! It never holds a test: those live in `tests/it`. Its callers are those tests and the binary
-//! `without-io-uring`.
+//! Its callers are the tests in `tests/it` and the binaries of this package.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+pub mod arguments;
 pub mod denial;
+pub mod depth;
+pub mod fuzz;
+pub mod invocation;
+pub mod matrix;
+pub mod random;
+pub mod soak;
+pub mod supply;
+pub mod throttle;

@@ -22,6 +22,7 @@ impl JobSpec {
         let refusals = [
             self.contradiction(),
             self.missing_partner(),
+            self.lonely_depth_option(),
             self.foreign_to_engine(),
             self.impossible_amount(),
             self.impossible_path(),
@@ -126,7 +127,7 @@ impl JobSpec {
         if i64::try_from(end).is_err() {
             return Some(format!("--offset plus --size is {end} bytes, beyond the largest file"));
         }
-        let buffers = u64::from(self.iodepth) * u64::from(self.numjobs) * largest;
+        let buffers = u64::from(self.lane_count()) * u64::from(self.numjobs) * largest;
         if buffers > BUFFERS_LEN_BYTES_MAX {
             return Some(format!(
                 "--bs x --iodepth x --numjobs needs {buffers} bytes of buffers, at most \

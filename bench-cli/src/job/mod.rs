@@ -6,6 +6,7 @@
 
 mod blocks;
 mod check;
+mod depth;
 mod files;
 mod memory;
 mod notes;
@@ -16,6 +17,7 @@ mod verify;
 mod words;
 
 pub(crate) use blocks::{BLOCK_LEN_BYTES_MAX, Sizes};
+pub(crate) use depth::{DepthSpec, depth, part};
 pub(crate) use files::{Amount, Fallocate, FileService, FilesSpec, Skew};
 pub(crate) use pace::{PaceSpec, RateProcess};
 pub(crate) use policy::{
@@ -69,9 +71,7 @@ pub(crate) struct JobSpec {
     pub(crate) blocks: [Sizes; 3],
     /// What random offsets are multiples of; the smallest block if `None`.
     pub(crate) block_align_bytes: Option<[u64; 3]>,
-    pub(crate) iodepth: u32,
-    /// Completions to wait for at once.
-    pub(crate) complete_min: u32,
+    pub(crate) depth: DepthSpec,
     pub(crate) size: Option<Amount>,
     pub(crate) offset: Amount,
     /// The distance between the offsets of two copies.
@@ -150,8 +150,7 @@ impl Default for JobSpec {
             rw: Rw::default(),
             blocks: [const { Sizes::Fixed(4096) }; 3],
             block_align_bytes: None,
-            iodepth: 1,
-            complete_min: 1,
+            depth: DepthSpec::default(),
             size: None,
             offset: Amount::Bytes(0),
             offset_increment: Amount::Bytes(0),

@@ -94,11 +94,40 @@ pub(super) static OPTIONS: &[OptionDef] = &[
     job(
         "iodepth",
         &[],
-        Setting::Int(1..=4096, |s, v| {
-            s.job.iodepth = u32::try_from(v).map_err(|_| "too deep")?;
+        Setting::Form("N|adaptive", "3", |s, v| {
+            let depth = crate::job::depth(v)?;
+            s.job.depth.is_adaptive = depth.is_none();
+            s.job.depth.fixed = depth.unwrap_or(1);
             Ok(())
         }),
-        "Requests that each job keeps in flight [1]",
+        "Requests that each job keeps in flight, or 'adaptive': as many as pay off [1]",
+    ),
+    job(
+        "iodepth_max",
+        &[],
+        Setting::Int(1..=4096, |s, v| {
+            s.job.depth.max = Some(u32::try_from(v).map_err(|_| "too deep")?);
+            Ok(())
+        }),
+        "The largest depth that --iodepth=adaptive may choose [256]",
+    ),
+    job(
+        "latency_target",
+        &[],
+        Setting::TimeUs(|s, v| {
+            s.job.depth.target = (!v.is_zero()).then_some(v);
+            Ok(())
+        }),
+        "Latency that --iodepth=adaptive keeps to; plain numbers are microseconds [0]",
+    ),
+    job(
+        "latency_percentile",
+        &[],
+        Setting::Form("P|mean", "99", |s, v| {
+            s.job.depth.part = Some(crate::job::part(v)?);
+            Ok(())
+        }),
+        "Part of the requests that keeps to --latency_target, or 'mean' [100]",
     ),
     job(
         "size",

@@ -105,7 +105,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "iodepth_batch_complete_min",
         &["iodepth_batch_complete"],
         Setting::Int(0..=4096, |s, v| {
-            s.job.complete_min = u32::try_from(v.max(1)).map_err(|_| "too many")?;
+            s.job.depth.complete_min = u32::try_from(v.max(1)).map_err(|_| "too many")?;
             Ok(())
         }),
         "Wait for this many completions at once [1]",

@@ -22,8 +22,8 @@ fn sections_inherit_what_stands_in_global_before_them() {
     let text = "[global]\nbs=8k\n[a]\nrw=write\n[global]\niodepth=4\n[b]\nbs=16k\n";
     let plan = plan(text, &[]).expect("valid");
     let [a, b] = &plan.jobs[..] else { panic!("two jobs: {plan:?}") };
-    assert_eq!((a.spec.block_bounds(), a.spec.iodepth), ((8192, 8192), 1));
-    assert_eq!((b.spec.block_bounds(), b.spec.iodepth), ((16_384, 16_384), 4));
+    assert_eq!((a.spec.block_bounds(), a.spec.depth.fixed), ((8192, 8192), 1));
+    assert_eq!((b.spec.block_bounds(), b.spec.depth.fixed), ((16_384, 16_384), 4));
     assert!(a.spec.rw.writes() && b.spec.rw.reads(), "a's own options are not b's");
     assert_eq!((a.spec.name.as_str(), b.spec.name.as_str()), ("a", "b"));
     assert_eq!(b.options, [("bs".to_owned(), "16k".to_owned())]);

@@ -72,7 +72,7 @@ fn write_header(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
             spec.rw.name(),
             sizes.collect::<Vec<_>>().join(", "),
             spec.ioengine.name(),
-            spec.iodepth
+            spec.depth_words()
         )?;
         if *copies > 1 {
             writeln!(out, "...")?;
@@ -298,7 +298,15 @@ fn write_machine(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
         job.enter_count,
         enters_per_io(job),
         job.overhead.total_ns() as f64 / job.io_count().max(1) as f64
-    )
+    )?;
+    let Some(story) = &job.depth else { return Ok(()) };
+    let chosen = story.status.chosen.map_or_else(
+        || "none yet: too few requests, or none that had to wait".to_owned(),
+        |depth| depth.to_string(),
+    );
+    let reach = if story.status.is_out_of_reach { ", latency target out of reach" } else { "" };
+    let count = story.decisions.len();
+    writeln!(out, "  depth        : chosen={chosen}{reach}, decisions={count}")
 }
 
 fn shares(map: &DepthMap, labels: [&str; 7]) -> String {

@@ -2,10 +2,11 @@
 //!
 //! Owns the names and the nesting below the key `iomill` of a job. Called by `json`.
 
+use iomill_engine::depth::Decision;
 use serde::Serialize;
 
 use super::{cpu_ns_per_io, enters_per_io};
-use crate::stats::{Interval, JobStats, Overhead, Series, Tally, per_second};
+use crate::stats::{DepthStory, Interval, JobStats, Overhead, Series, Tally, per_second};
 
 #[derive(Serialize)]
 pub(super) struct Iomill {
@@ -20,6 +21,10 @@ pub(super) struct Iomill {
     cpu_system_ns_per_io: u64,
     overhead: Cost,
     intervals: Intervals,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depth: Option<Depth>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    depth_trace: Vec<DepthStep>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,6 +53,12 @@ impl Iomill {
             cpu_system_ns_per_io,
             overhead: Cost::of(&entry.overhead, entry.io_count()),
             intervals: Intervals::of(&entry.series),
+            depth: entry.depth.as_ref().map(|story| Depth {
+                in_force: story.status.in_force,
+                chosen: story.status.chosen,
+                target_out_of_reach: story.status.is_out_of_reach,
+            }),
+            depth_trace: entry.depth.as_ref().map_or_else(Vec::new, depth_trace),
             error_message: entry.failure.as_ref().map(|failure| failure.message.clone()),
             verify: entry.verified.as_ref().map(|verified| Verify {
                 checked: verified.checked_count,
@@ -56,6 +67,37 @@ impl Iomill {
             }),
         }
     }
+}
+
+/// What an adaptive depth came to.
+#[derive(Serialize)]
+struct Depth {
+    in_force: u32,
+    chosen: Option<u32>,
+    target_out_of_reach: bool,
+}
+
+/// One of its decisions.
+#[derive(Serialize)]
+struct DepthStep {
+    /// Since the first one.
+    t_ns: u64,
+    window: u32,
+    slots_per_s: f64,
+    latency_ns: u64,
+    why: &'static str,
+}
+
+fn depth_trace(story: &DepthStory) -> Vec<DepthStep> {
+    let first_ns = story.decisions.first().map_or(0, |decision| decision.at_ns);
+    let step = |decision: &Decision| DepthStep {
+        t_ns: decision.at_ns.saturating_sub(first_ns),
+        window: decision.depth,
+        slots_per_s: decision.slots_per_s,
+        latency_ns: decision.latency_ns,
+        why: decision.why.name(),
+    };
+    story.decisions.iter().map(step).collect()
 }
 
 /// What measuring cost: part of the CPU time per request, not on top of it.

@@ -260,7 +260,7 @@ fn job(report: &Report<'_>, entry: &Entry<'_>, bins: Bins) -> Job {
         latency_us: Keyed::of(&LABELS, &ranges.us),
         latency_ms: Keyed::of(&LABELS, &ranges.ms),
         // What fio writes for a job without `latency_target`.
-        latency_depth: spec.iodepth,
+        latency_depth: spec.depth.fixed,
         latency_target: 0,
         latency_percentile: 100.0,
         latency_window: 0,

@@ -53,6 +53,7 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
         series: Series::default(),
         overhead: Overhead::default(),
         engine_lines: vec!["backend: x".to_owned()],
+        depth: None,
         failure: None,
         error_count: 0,
         first_errno: 0,

@@ -111,7 +111,9 @@ impl Run<'_> {
             let (running, done) = mpsc::channel();
             if let Some(style) = progress::style(run) {
                 let (progress, outlook) = (self.progress, outlook(self.plan, targets));
-                scope.spawn(move || progress::show(&outlook, style, progress, &done));
+                // Without a thread for it there is no live line; the jobs do not need one.
+                let show = move || progress::show(&outlook, style, progress, &done);
+                let _ = thread::Builder::new().spawn_scoped(scope, show);
             }
             let result = work();
             // The progress line goes when its channel closes.
@@ -143,19 +145,24 @@ impl Run<'_> {
         let start = Start::new(jobs.len());
         let targets = &*targets;
         let outcomes: Vec<Result<Option<JobResult>, Error>> = thread::scope(|scope| {
+            let mut all_have_threads = start.hold();
             let threads: Vec<_> = jobs
                 .iter()
                 .map(|job| {
                     let start = &start;
-                    scope.spawn(move || self.job(*job, &targets[*job], start))
+                    thread::Builder::new()
+                        .spawn_scoped(scope, move || self.job(*job, &targets[*job], start))
                 })
                 .collect();
-            threads
-                .into_iter()
-                .map(|thread| {
+            *all_have_threads = threads.iter().all(Result::is_ok);
+            drop(all_have_threads);
+            let outcomes = threads.into_iter().map(|thread| match thread {
+                Ok(thread) => {
                     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
-                .collect()
+                }
+                Err(error) => Err(no_thread(&error)),
+            });
+            outcomes.collect()
         });
         let results = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut results: Vec<JobResult> = results.into_iter().flatten().collect();
@@ -170,6 +177,9 @@ impl Run<'_> {
         targets: &[Target],
         start: &Start,
     ) -> Result<Option<JobResult>, Error> {
+        if !start.may_begin() {
+            return Ok(None);
+        }
         let planned = &self.plan.jobs[number];
         let spec = &planned.spec;
         let _finished = self.schedule.finish_of(number);
@@ -198,6 +208,12 @@ impl Run<'_> {
         self.schedule.end_others(number, stats.failure.is_some());
         Ok(Some(JobResult { job: number, started, stats }))
     }
+}
+
+fn no_thread(error: &std::io::Error) -> Error {
+    Error::usage(format!(
+        "cannot start a thread for each job: {error}; raise the limit of threads (ulimit -u)"
+    ))
 }
 
 /// Each job of a plan has a seed of its own.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Barrier, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -18,9 +18,11 @@ use crate::plan::Plan;
 /// The longest wait without a look at who wants to end the job.
 const WAIT_MAX: Duration = Duration::from_millis(50);
 
-/// The common start: all engines are up, or no job of the stage runs.
+/// The common start: all threads and engines are up, or no job of the stage runs.
 #[derive(Debug)]
 pub(super) struct Start {
+    /// Whether each job has a thread; held for writing until that is known.
+    all_have_threads: RwLock<bool>,
     barrier: Barrier,
     aborted: AtomicBool,
 }
@@ -28,7 +30,21 @@ pub(super) struct Start {
 impl Start {
     /// A start of `count` jobs.
     pub(super) fn new(count: usize) -> Start {
-        Start { barrier: Barrier::new(count), aborted: AtomicBool::new(false) }
+        Start {
+            all_have_threads: RwLock::new(false),
+            barrier: Barrier::new(count),
+            aborted: AtomicBool::new(false),
+        }
+    }
+
+    /// Keeps the jobs from starting until the answer goes; true in it lets them.
+    pub(super) fn hold(&self) -> RwLockWriteGuard<'_, bool> {
+        self.all_have_threads.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the job may start at all: nobody may wait where not all can come.
+    pub(super) fn may_begin(&self) -> bool {
+        *self.all_have_threads.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the others; `None` if another one was not ready.

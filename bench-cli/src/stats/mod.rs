@@ -4,9 +4,11 @@
 //! measures and prints nothing. Filled in by `job_thread`, read by `report`.
 
 mod bins;
+mod depth;
 mod series;
 
 pub(crate) use bins::{BIN_COUNT, Bins, index_of};
+pub(crate) use depth::DepthStory;
 pub(crate) use series::{Interval, Series, Tally};
 
 use std::time::Duration;
@@ -220,6 +222,8 @@ pub(crate) struct JobStats {
     pub(crate) overhead: Overhead,
     /// How the engine ran: one line per fact.
     pub(crate) engine_lines: Vec<String>,
+    /// What an adaptive depth came to; of the first job where several are added up.
+    pub(crate) depth: Option<DepthStory>,
     pub(crate) failure: Option<Failure>,
     /// Errors that the job lived with, and the number of the first.
     pub(crate) error_count: u64,
@@ -262,6 +266,19 @@ pub(crate) struct SteadyState {
 }
 
 impl JobStats {
+    /// Damaged blocks are a failure, also of a job that went on to its end.
+    pub(crate) fn damage(&self) -> Option<Failure> {
+        let verified = self.verified.as_ref().filter(|verified| verified.damaged_count > 0)?;
+        let first = verified.damaged.first().map_or("", String::as_str);
+        Some(Failure {
+            errno: rustix::io::Errno::ILSEQ.raw_os_error(),
+            message: format!(
+                "{} of {} checked units are damaged; the first: {first}",
+                verified.damaged_count, verified.checked_count
+            ),
+        })
+    }
+
     /// Reads, writes and syncs together.
     pub(crate) fn io_count(&self) -> u64 {
         self.read.io_count + self.write.io_count + self.trim.io_count + self.sync.io_count

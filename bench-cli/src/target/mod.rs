@@ -356,6 +356,14 @@ fn invalidate(path: &Path) -> Result<(), Error> {
         .map_err(|errno| cannot("drop from the page cache", path, &errno.into()))
 }
 
+/// The standard library has no kind for the process's or the machine's limit.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Error {
     let advice = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -365,6 +373,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::NotFound => "create its directory first or choose another --directory",
         io::ErrorKind::ReadOnlyFilesystem => "choose a --directory that can be written",
         io::ErrorKind::AlreadyExists => "it has just appeared; choose another --name",
+        _ if is_out_of_descriptors(error) => "raise the limit of open files (ulimit -n)",
         _ => "choose another path",
     };
     let message = format!("cannot {what} '{}': {error}; {advice}", path.display());

@@ -37,8 +37,8 @@
 //!     when the one before has succeeded in full, a transfer with all its bytes; otherwise it and
 //!     all after it complete with `-ECANCELED`, and have not begun. A run may also be cut so before
 //!     any of its requests for a reason of the backend's own, such as no memory. The completions of
-//!     a run are yielded in its order. A cancel ends its request and what comes after it in the
-//!     run. The last request of a batch is never linked, and the engine links two requests only if
+//!     a run are yielded in its order. A cancel ends its request and what is behind it in the run.
+//!     The last request of a batch is never linked, and the engine links two requests only if
 //!     [`links`](Backend::links) allows it.
 
 #[cfg(all(target_os = "linux", not(iomill_portable)))]

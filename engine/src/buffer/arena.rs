@@ -5,6 +5,8 @@ use super::class::{Class, PoolSettings};
 use super::guard::Buffer;
 use crate::buffer_class::BufferClass;
 use crate::error::{Error, ErrorKind};
+#[cfg(any(debug_assertions, feature = "poison"))]
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -62,6 +64,17 @@ impl Arena {
             buffer.set_len(len_bytes);
             buffer
         }))
+    }
+
+    /// Up to so many bytes on either side of those that lie in one of its buffers.
+    #[cfg(any(debug_assertions, feature = "poison"))]
+    pub(super) fn around(
+        &self,
+        start: *const u8,
+        len_bytes: usize,
+        most: usize,
+    ) -> Option<[(NonNull<u8>, usize); 2]> {
+        self.classes.iter().find_map(|class| class.around(start, len_bytes, most))
     }
 }
 
@@ -138,7 +151,11 @@ mod tests {
 
     #[test]
     fn a_buffer_that_was_given_back_is_clear_where_that_is_asked_for() {
-        for (zero_on_return, left) in [(true, 0), (false, 7)] {
+        #[cfg(any(debug_assertions, feature = "poison"))]
+        let used = super::super::poison::PATTERN;
+        #[cfg(not(any(debug_assertions, feature = "poison")))]
+        let used = 7;
+        for (zero_on_return, left) in [(true, 0), (false, used)] {
             let settings = PoolSettings { huge_pages: false, zero_on_return };
             let arena = Arena::new(&[class(1, 5000)], settings).unwrap();
             let mut buffer = arena.take().unwrap();

@@ -5,6 +5,7 @@
 use super::free_list::FreeList;
 use super::guard::Buffer;
 use super::mapping::Mapping;
+use super::poison::Watch;
 use crate::error::Error;
 use crate::report::HugePages;
 use std::ptr::NonNull;
@@ -47,6 +48,7 @@ pub(crate) struct Class {
     /// Which arena it belongs to.
     arena: u64,
     free: FreeList,
+    watch: Watch,
 }
 
 // SAFETY: the memory belongs to no thread. Each part of it is reached only through the one `Buffer`
@@ -79,6 +81,7 @@ impl Class {
             first_chunk: AtomicU32::new(UNREGISTERED),
             arena,
             free: FreeList::full(count),
+            watch: Watch::new(count),
         }))
     }
 
@@ -86,6 +89,7 @@ impl Class {
     #[inline]
     pub(super) fn take(self: &Arc<Self>) -> Option<Buffer> {
         let number = self.free.take()?;
+        self.watch.taken(self, number);
         Some(Buffer::pooled(Arc::clone(self), self.start_of(number), number))
     }
 
@@ -95,6 +99,7 @@ impl Class {
         if self.zero_on_return {
             self.clear(number);
         }
+        self.watch.given(self, number);
         self.free.give(number);
     }
 
@@ -165,6 +170,56 @@ impl Class {
             UNREGISTERED => None,
             first => u16::try_from(first + number / self.buffers_per_chunk).ok(),
         }
+    }
+
+    /// The first and the last bytes of a buffer, up to so many each; none in a forked child.
+    #[cfg(any(debug_assertions, feature = "poison"))]
+    pub(super) fn edges(&self, number: u32, len_bytes: usize) -> [(NonNull<u8>, usize); 2] {
+        let end = if self.mapping.is_ours() { self.buffer_len_bytes as usize } else { 0 };
+        let first = len_bytes.min(end);
+        let last = end.saturating_sub(len_bytes).max(first);
+        [self.part(number, 0, first), self.part(number, last, end)]
+    }
+
+    /// What is between a buffer's end and the next buffer; none in a forked child.
+    #[cfg(any(debug_assertions, feature = "poison"))]
+    pub(super) fn padding(&self, number: u32) -> Option<(NonNull<u8>, usize)> {
+        let end = self.buffer_len_bytes as usize;
+        self.mapping.is_ours().then(|| self.part(number, end, self.stride_bytes))
+    }
+
+    /// Up to so many bytes on either side of those that lie in one of its buffers; `None` of
+    /// others, and in a forked child.
+    #[cfg(any(debug_assertions, feature = "poison"))]
+    pub(super) fn around(
+        &self,
+        start: *const u8,
+        len_bytes: usize,
+        most: usize,
+    ) -> Option<[(NonNull<u8>, usize); 2]> {
+        let from = start.addr().checked_sub(self.mapping.base().addr().get())?;
+        if from >= self.total_bytes() || !self.mapping.is_ours() {
+            return None;
+        }
+        let number = u32::try_from(from / self.stride_bytes).ok()?;
+        let from = from % self.stride_bytes;
+        let to = (from + len_bytes).min(self.stride_bytes);
+        let before = self.part(number, from.saturating_sub(most), from);
+        Some([before, self.part(number, to, (to + most).min(self.stride_bytes))])
+    }
+
+    /// A part of a buffer, or of what is between it and the next one.
+    #[cfg(any(debug_assertions, feature = "poison"))]
+    fn part(&self, number: u32, from: usize, to: usize) -> (NonNull<u8>, usize) {
+        debug_assert!(from <= to && to <= self.stride_bytes, "a part of one buffer");
+        // SAFETY: the part lies between this buffer's start and the next one's.
+        (unsafe { self.start_of(number).byte_add(from) }, to - from)
+    }
+
+    /// Whether buffers that come back are cleared.
+    #[cfg(any(debug_assertions, feature = "poison"))]
+    pub(super) fn zero_on_return(&self) -> bool {
+        self.zero_on_return
     }
 
     /// Whether it is on huge pages, and if not or not wholly, why. Registering touches all memory.

@@ -24,7 +24,8 @@ pub(super) const FOREIGN: u32 = u32::MAX - 1;
 /// What a buffer of the pool holds when it is handed out: zeros at first, and later what its last
 /// use in this engine left, which may be bytes of another file. A read tells how many bytes it
 /// brought; those behind them are older. [`Config::zero_buffers`](crate::Config::zero_buffers)
-/// clears each buffer that comes back.
+/// clears each buffer that comes back. With debug assertions or the feature `poison` a buffer that
+/// comes back is filled with a pattern instead, so that a write to it while it is free is found.
 pub struct Buffer {
     start: NonNull<u8>,
     len: u32,

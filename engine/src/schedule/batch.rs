@@ -17,20 +17,26 @@ const BATCH_MAX: u32 = 32;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Batch {
     quarter: u32,
-    limit: u32,
+    /// Whether the last batch completed inside the call.
+    is_inline: bool,
 }
 
 impl Batch {
     /// For a window of `depth`.
     pub(crate) fn new(depth: u32) -> Self {
-        let quarter = (depth / 4).clamp(BATCH_MIN, BATCH_MAX);
-        Self { quarter, limit: quarter }
+        Self { quarter: (depth / 4).clamp(BATCH_MIN, BATCH_MAX), is_inline: false }
+    }
+
+    /// The window has another size now.
+    #[inline]
+    pub(crate) fn follow(&mut self, depth: u32) {
+        self.quarter = (depth / 4).clamp(BATCH_MIN, BATCH_MAX);
     }
 
     /// The most requests that the next call may hand over.
     #[inline]
     pub(crate) fn limit(self) -> u32 {
-        self.limit
+        if self.is_inline { BATCH_MAX } else { self.quarter }
     }
 
     /// After a call: how many requests it handed over, and how many are with the backend now that
@@ -38,7 +44,7 @@ impl Batch {
     #[inline]
     pub(crate) fn observe(&mut self, handed_over: u32, in_flight: u32) {
         if handed_over > 0 {
-            self.limit = if in_flight == 0 { BATCH_MAX } else { self.quarter };
+            self.is_inline = in_flight == 0;
         }
     }
 }
@@ -51,6 +57,18 @@ mod tests {
     fn a_batch_is_a_quarter_of_the_window_within_its_bounds() {
         let limits = [1, 4, 16, 32, 64, 128, 4096].map(|depth| Batch::new(depth).limit());
         assert_eq!(limits, [4, 4, 4, 8, 16, 32, 32]);
+    }
+
+    #[test]
+    fn a_batch_follows_the_window() {
+        let mut batch = Batch::new(64);
+        batch.follow(128);
+        assert_eq!(batch.limit(), 32);
+        batch.observe(8, 0);
+        batch.follow(32);
+        assert_eq!(batch.limit(), 32, "the cache serves: as large as is useful");
+        batch.observe(8, 1);
+        assert_eq!(batch.limit(), 8);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 
 mod batch;
 mod deadlines;
+mod registry;
 mod window;
 
 pub(crate) use batch::Batch;
 pub(crate) use deadlines::Deadlines;
+pub use window::DepthStatus;
 pub(crate) use window::Window;

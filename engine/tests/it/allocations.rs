@@ -1,6 +1,7 @@
 //! Between `submit` and the callback nothing allocates, and a batch costs at most one
 //! `io_uring_enter`: on every backend, at a steady state.
 
+use iomill_engine::depth::Target;
 use iomill_engine::{
     BackendChoice, Buffer, Chain, Completion, Config, Context, DurableWrite, Engine, File, Read,
     Sync, Wait, Write,
@@ -42,8 +43,12 @@ fn again(done: Completion<Read>, cx: &mut Context<'_>) {
     cx.submit(op, again).unwrap();
 }
 
-fn engine(backend: BackendChoice) -> Option<Engine> {
-    match Config::new().backend(backend).depth(16).start() {
+fn engine(backend: BackendChoice, is_adaptive: bool) -> Option<Engine> {
+    let config = Config::new().backend(backend);
+    // With a latency target, the part of the rule that works at every reap.
+    let target = Target::Percentile { percent: 99.0, limit_ns: 50_000 };
+    let config = if is_adaptive { config.adaptive(1..=16, target) } else { config.depth(16) };
+    match config.start() {
         Ok(engine) => Some(engine),
         Err(error) => {
             eprintln!("skipped {backend:?}: {error}");
@@ -52,12 +57,17 @@ fn engine(backend: BackendChoice) -> Option<Engine> {
     }
 }
 
+/// An adaptive depth learns only while requests wait.
+fn engine_lanes(is_adaptive: bool) -> u64 {
+    if is_adaptive { 32 } else { 16 }
+}
+
 #[test]
 fn memory_of_the_callers_is_used_again_and_again_without_an_allocation() {
     let temporary = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(temporary.path(), vec![1; 64 * 4096]).unwrap();
     for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
-        let Some(mut engine) = engine(backend) else { continue };
+        let Some(mut engine) = engine(backend, false) else { continue };
         let file = File::open(temporary.path()).unwrap();
         let submit = |engine: &mut Engine, buffer| {
             engine.submit(Read { file: file.clone(), offset: 0, buffer }, again).unwrap();
@@ -88,13 +98,14 @@ fn memory_of_the_callers_is_used_again_and_again_without_an_allocation() {
 fn a_request_allocates_nothing_and_a_batch_enters_the_kernel_at_most_once() {
     let temporary = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(temporary.path(), vec![1; 64 * 4096]).unwrap();
-    for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
-        let Some(mut engine) = engine(backend) else { continue };
+    let backends = [BackendChoice::IoUring, BackendChoice::Threads];
+    for (backend, is_adaptive) in backends.into_iter().flat_map(|b| [(b, false), (b, true)]) {
+        let Some(mut engine) = engine(backend, is_adaptive) else { continue };
         let file = engine.register_file(&File::open(temporary.path()).unwrap()).unwrap();
-        for index in 0..16 {
+        for index in 0..engine_lanes(is_adaptive) {
             let buffer = engine.buffer().unwrap();
             engine
-                .submit(Read { file: file.clone(), offset: index * 4096, buffer }, again)
+                .submit(Read { file: file.clone(), offset: index % 64 * 4096, buffer }, again)
                 .unwrap();
         }
         for _ in 0..100 {
@@ -108,7 +119,7 @@ fn a_request_allocates_nothing_and_a_batch_enters_the_kernel_at_most_once() {
         }
         let counted = COUNTED.take();
         assert!(completed >= 1000);
-        assert_eq!(counted, Some(0), "allocations on {backend:?}");
+        assert_eq!(counted, Some(0), "allocations on {backend:?}, adaptive: {is_adaptive}");
         if backend == BackendChoice::IoUring {
             assert!(engine.metrics().enters <= 1000, "{} enters", engine.metrics().enters);
         }
@@ -134,7 +145,7 @@ fn a_chain_that_is_used_again_allocates_nothing() {
     let temporary = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(temporary.path(), vec![1; 8 * 4096]).unwrap();
     for backend in [BackendChoice::IoUring, BackendChoice::Threads] {
-        let Some(mut engine) = engine(backend) else { continue };
+        let Some(mut engine) = engine(backend, false) else { continue };
         let file = File::options().read(true).write(true).open(temporary.path()).unwrap();
         for index in 0..3 {
             let (write, read) = (engine.buffer().unwrap(), engine.buffer().unwrap());

@@ -3,6 +3,8 @@
 //! package.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "sim")]
+mod adaptive;
 mod allocations;
 mod caller_buffers;
 mod cancel;
@@ -11,6 +13,7 @@ mod chain_place;
 mod chain_twins;
 mod chains;
 mod configuration;
+mod depth;
 mod durable;
 mod faults;
 mod futures;
@@ -18,6 +21,7 @@ mod handle;
 mod handle_cancel;
 mod handle_chains;
 mod hostile;
+mod hostile_backend;
 mod lanes;
 mod memory_limits;
 mod metrics;

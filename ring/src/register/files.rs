@@ -12,6 +12,8 @@ const SPARSE: u32 = 1 << 0;
 const NO_FILE: RawFd = -1;
 /// A slot to be left as it is: `IORING_REGISTER_FILES_SKIP`.
 const SKIP: RawFd = -2;
+/// Kernels without sparse tables take no more slots than these.
+const SLOTS_MAX_WITHOUT_SPARSE: u32 = 32_768;
 /// The kernel tells this structure's versions apart by its size.
 const RSRC_UPDATE2_LEN_BYTES: u32 = 32;
 
@@ -80,15 +82,29 @@ impl Ring {
 
     /// Makes a table of `slots` registered files, all empty.
     ///
-    /// Kernel: Linux 5.19.
+    /// Kernel: Linux 5.19 makes it so; from 5.5 on it is made as a table of empty slots.
     ///
     /// # Errors
-    /// `TooManyFiles` beyond the limit of open files; `Unsupported` before Linux 5.19.
+    /// `TooManyFiles` beyond the limit of open files, and beyond 32,768 before Linux 5.19.
     pub fn register_files_sparse(&mut self, slots: u32) -> Result<(), Error> {
         let table = RsrcRegister { nr: slots, flags: SPARSE, ..RsrcRegister::default() };
         let what = || format!("an empty table of {slots} files");
         // SAFETY: a sparse table names no memory.
-        unsafe { self.register_table(RegisterOp::FILES2, &table, what) }
+        match unsafe { self.register_table(RegisterOp::FILES2, &table, what) } {
+            Err(error) if error.errno() == Some(libc::EINVAL) => self.register_empty_slots(slots),
+            answer => answer,
+        }
+    }
+
+    /// An empty table for a kernel that answers `EINVAL` to a sparse one: it is too old for the
+    /// registration, or for its flag. No slots at all are refused here too.
+    fn register_empty_slots(&mut self, slots: u32) -> Result<(), Error> {
+        let what = || format!("an empty table of {slots} files");
+        // One slot too many gets the kernel's own refusal, and no more memory is asked for.
+        let count = slots.min(SLOTS_MAX_WITHOUT_SPARSE + 1);
+        let fds: Vec<RawFd> = (0..count).map(|_| NO_FILE).collect();
+        // SAFETY: FILES takes an array of `count` descriptors, which lives until the call returns.
+        unsafe { self.register(RegisterOp::FILES, fds.as_ptr().cast(), count, what) }.map(drop)
     }
 
     /// Puts a file into a slot, or empties the slot with `None`. The kernel holds the file open by

@@ -26,7 +26,9 @@ fn a_file_is_opened_into_the_process_and_into_slots() {
     let fd = one(&mut ring, open).unwrap();
     assert!(fs::read_link(format!("/proc/self/fd/{fd}")).unwrap().ends_with("f"));
     assert_eq!(one(&mut ring, op::close(fd.cast_signed())), Ok(0));
-    assert!(fs::read_link(format!("/proc/self/fd/{fd}")).is_err(), "it is closed");
+    // Another test may have the number by now, but not of this file.
+    let link = fs::read_link(format!("/proc/self/fd/{fd}"));
+    assert!(!link.is_ok_and(|path| path.starts_with(directory.path())), "it is closed");
 
     let how = OpenHow { resolve: libc::RESOLVE_BENEATH, ..OpenHow::default() };
     assert_eq!(one(&mut ring, op::open2(handle.as_raw_fd(), c"../f", &raw const how)), Err(18));
@@ -37,6 +39,10 @@ fn a_file_is_opened_into_the_process_and_into_slots() {
     let read = op::read(Target::Fixed(1), bytes.as_mut_ptr(), 7, 0);
     assert_eq!((one(&mut ring, read), &bytes), (Ok(7), b"content"));
     assert_eq!(one(&mut ring, open.with_slot(Slot::Any)), Err(22), "EINVAL: slots have no CLOEXEC");
+    // Its operation is as old as letting the kernel choose.
+    if !ring.probe().unwrap().supports(Opcode::URING_CMD) {
+        return eprintln!("skipped: this kernel chooses no slots, which came with Linux 5.19");
+    }
     let any = op::open(handle.as_raw_fd(), c"f", libc::O_RDONLY, 0).with_slot(Slot::Any);
     assert_eq!(one(&mut ring, any.with_flags(SqeFlags::ASYNC)), Ok(0), "slot 0 was free");
     assert_eq!(one(&mut ring, op::close_slot(1)), Ok(0));

@@ -4,6 +4,7 @@
 //!
 //! It never lets two requests in flight overlap where one of them writes, because then the kernel
 //! itself would promise nothing. A failure prints its seed; `IOMILL_SEED=<seed>` runs it again.
+//! `IOMILL_PROGRAMS=<number>` sets how many are run: fewer on an emulated machine, more overnight.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
@@ -24,6 +25,14 @@ const FILE_LEN_BYTES: usize = 96 * 1024;
 const TRANSFER_LEN_BYTES_MAX: u32 = 12 * 1024;
 /// About five seconds per backend, unoptimized, on two slow cores.
 const PROGRAMS: u32 = 400;
+
+/// As many as `IOMILL_PROGRAMS` says, at least one.
+fn programs_wanted() -> u32 {
+    std::env::var("IOMILL_PROGRAMS").map_or(PROGRAMS, |text| {
+        let number = text.parse().ok().filter(|number| *number > 0);
+        number.expect("IOMILL_PROGRAMS is a number above 0")
+    })
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -310,7 +319,8 @@ fn compare_with_the_model(run: impl Fn(&Program) -> TestCaseResult) {
     println!("random programs from IOMILL_SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases: PROGRAMS, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases: programs_wanted(), failure_persistence: None, ..Config::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let outcome = TestRunner::new_with_rng(config, rng).run(&programs(), |program| run(&program));
     if let Err(failure) = outcome {

@@ -11,5 +11,11 @@
 
 mod cli;
 mod contract;
+mod depth;
 mod differential;
+mod fuzz;
+mod leaks;
+mod policy;
+mod soak;
+mod supply;
 mod tidy;

@@ -45,19 +45,19 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "a buffer of 1 GiB and a page",
-        seen: &[((6, 18), "EFAULT")],
+        seen: &[((6, 18), "EFAULT"), ((7, 2), "accepted")],
         pages: &[("register(2)", "EFAULT")],
         ask: || registered(&Memory::new(GIBIBYTE + PAGE, None)?),
     },
     Rule {
         name: "a buffer that maps a file on disk, shared",
-        seen: &[((6, 18), "EFAULT")],
+        seen: &[((5, 10), "EOPNOTSUPP"), ((6, 12), "EFAULT")],
         pages: &[("register(2)", "EFAULT"), ("registered_buffers(7)", "EFAULT")],
         ask: || registered(&Memory::new(PAGE, Some((file_on_disk()?, libc::MAP_SHARED)))?),
     },
     Rule {
         name: "a buffer that maps a file on disk, private",
-        seen: &[((6, 18), "accepted")],
+        seen: &[((5, 10), "EOPNOTSUPP"), ((6, 12), "accepted")],
         pages: &[("register(2)", "EFAULT"), ("registered_buffers(7)", "EFAULT")],
         ask: || registered(&Memory::new(PAGE, Some((file_on_disk()?, libc::MAP_PRIVATE)))?),
     },
@@ -81,7 +81,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "a ring of 1,024 entries, unprivileged, with 64 KiB of memlock",
-        seen: &[((6, 18), "ENOMEM")],
+        seen: &[((5, 10), "0"), ((6, 18), "ENOMEM"), ((7, 2), "0")],
         pages: &[],
         ask: || limited_set_up(1024),
     },

@@ -43,7 +43,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "closing a ring while a read waits: the read, when close has returned",
-        seen: &[((6, 18), "cancelled later")],
+        seen: &[((5, 10), "cancelled already"), ((6, 1), "cancelled later")],
         pages: &[("cancelation(7)", "cancelled later"), ("register(2)", "cancelled later")],
         ask: close_waiting,
     },

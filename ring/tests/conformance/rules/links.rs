@@ -26,7 +26,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "hard link: the request behind a failed one",
-        seen: &[((6, 18), "0")],
+        seen: &[((5, 10), "ECANCELED"), ((6, 1), "0")],
         pages: &[("linked_requests(7)", "0"), ("enter(2)", "0")],
         ask: || behind(failing(), HARD),
     },
@@ -44,7 +44,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "chain of soft and hard links: the last, when the hard one failed",
-        seen: &[((6, 18), "0")],
+        seen: &[((5, 10), "ECANCELED"), ((6, 1), "0")],
         pages: &[("linked_requests(7)", "0")],
         ask: mixed_chain,
     },

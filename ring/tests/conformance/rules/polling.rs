@@ -70,7 +70,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "IOPOLL: a NOP",
-        seen: &[((6, 18), "0")],
+        seen: &[((5, 10), "EINVAL"), ((6, 1), "0")],
         pages: &[("setup_flags(7)", "0")],
         ask: || one(&mut Builder::new(4).iopoll().build()?, op::nop()),
     },

@@ -109,7 +109,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "registration ZCRX_CTRL",
-        seen: &[((6, 18), "absent")],
+        seen: &[((6, 18), "absent"), ((7, 2), "present")],
         pages: &[("register(2)", "present")],
         ask: newest_registration,
     },

@@ -31,7 +31,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "DONTCACHE on ext4",
-        seen: &[((6, 18), "accepted")],
+        seen: &[((5, 10), "EOPNOTSUPP"), ((6, 18), "accepted")],
         pages: &[],
         ask: || flagged(&ask::file_on(EXT4, "ext4")?, RwFlags::DONTCACHE),
     },
@@ -43,7 +43,7 @@ pub(crate) const RULES: &[Rule] = &[
     },
     Rule {
         name: "DONTCACHE with O_DIRECT on ext4",
-        seen: &[((6, 18), "accepted")],
+        seen: &[((5, 10), "EOPNOTSUPP"), ((6, 18), "accepted")],
         pages: &[],
         ask: uncached_direct,
     },

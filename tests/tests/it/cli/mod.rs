@@ -13,6 +13,7 @@ mod logs;
 mod program;
 mod refusals;
 mod report;
+mod scarce;
 mod tools;
 mod verify;
 mod workload;

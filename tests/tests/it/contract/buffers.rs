@@ -134,7 +134,9 @@ pub(super) fn default_pool_has_three_sizes(subject: &Subject) {
 pub(super) fn zeroed_pool_shows_nothing_of_an_earlier_file(subject: &Subject) {
     let path = subject.file("secret", &[7; 4096]);
     let short = subject.file("short", &[1; 10]);
-    for (zero, left) in [(true, 0), (false, 7)] {
+    // Debug builds overwrite what a buffer held when it comes back.
+    let kept = if cfg!(debug_assertions) { 0xdb } else { 7 };
+    for (zero, left) in [(true, 0), (false, kept)] {
         let config = subject.config().buffers(1, 4096).zero_buffers(zero);
         let mut engine = config.start().unwrap();
         let op = read(&engine, &open(&path), 0, 4096);

@@ -33,6 +33,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/src/buffer/list.rs", "owns the kernel's description of several buffers"),
     ("engine/src/buffer/mapping.rs", "maps memory, and says what the kernel may do with it"),
     ("engine/src/buffer/plain_mapping.rs", "owns the memory of a pool, on other systems"),
+    ("engine/src/buffer/poison.rs", "looks at memory that nobody is to write to"),
     ("engine/src/callback.rs", "stores callbacks of any type inline, without the heap"),
     ("engine/src/file.rs", "takes ownership of descriptors, and gives it up"),
     ("engine/src/inflight.rs", "moves a vector on after a short transfer"),
@@ -48,9 +49,12 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/tests/it/chain_operations.rs", "counts descriptors in a table of the test's own"),
     ("engine/tests/it/faults.rs", "a backend that injects faults implements the unsafe trait"),
     ("engine/tests/it/futures.rs", "a backend that never completes implements the unsafe trait"),
+    ("engine/tests/it/hostile_backend.rs", "a backend that lies implements the unsafe trait"),
     ("engine/tests/it/memory_limits.rs", "changes the user, and forks"),
     ("engine/tests/it/scripted.rs", "a backend that follows a script implements the unsafe trait"),
+    ("tests/src/bin/guest-features.rs", "pushes single entries into a ring, to see what is taken"),
     ("engine/tests/it/stuck.rs", "a backend that never completes implements the unsafe trait"),
+    ("tests/src/fuzz/completions.rs", "a backend that lies implements the unsafe trait"),
 ];
 
 /// Folders that hold nothing written for this repository.

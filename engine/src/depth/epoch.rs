@@ -1,0 +1,107 @@
+//! One measurement of throughput: batches of completions, of which the fastest and the slowest are
+//! left out, so that one stall spoils nothing. Filled by `knee`.
+
+/// Batches of a whole measurement.
+pub(super) const BATCHES: usize = 16;
+/// Batches of a glance.
+pub(super) const GLANCE_BATCHES: usize = 6;
+
+/// The rates of the batches of one measurement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Epoch {
+    /// Slots and nanoseconds of each batch.
+    batches: [(f64, f64); BATCHES],
+    len: usize,
+    requests: u64,
+    writes: u64,
+    latency_sum_ns: u64,
+    /// Slots, and the sum over them of the depth that was in force.
+    slots: u64,
+    depth_sum: u64,
+}
+
+/// What one measurement came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    /// The natural logarithm of slots per nanosecond, without the outliers.
+    pub(super) rate_ln: f64,
+    /// The share of writes among the requests.
+    pub(super) writes_share: f64,
+    /// The mean latency. Units: nanoseconds.
+    pub(super) latency_ns: u64,
+    /// The mean depth in force.
+    pub(super) depth_mean: f64,
+    /// The mean size of a request in slots.
+    pub(super) slots_mean: f64,
+}
+
+impl Epoch {
+    pub(super) fn new() -> Self {
+        let batches = [(0.0, 0.0); BATCHES];
+        Self { batches, len: 0, requests: 0, writes: 0, latency_sum_ns: 0, slots: 0, depth_sum: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Counts requests, whatever becomes of their batch.
+    #[inline]
+    pub(super) fn count(&mut self, requests: u32, writes: u32, latency_sum_ns: u64) {
+        self.requests += u64::from(requests);
+        self.writes += u64::from(writes);
+        self.latency_sum_ns = self.latency_sum_ns.saturating_add(latency_sum_ns);
+    }
+
+    /// Counts slots by the depth that was in force.
+    #[inline]
+    pub(super) fn count_depth(&mut self, in_force: u32, slots: u32) {
+        self.slots += u64::from(slots);
+        self.depth_sum += u64::from(in_force) * u64::from(slots);
+    }
+
+    /// Adds a batch; `elapsed_ns` is not 0.
+    pub(super) fn push(&mut self, slots: u64, elapsed_ns: u64) {
+        if self.len < BATCHES {
+            self.batches[self.len] = (slots as f64, elapsed_ns as f64);
+            self.len += 1;
+        }
+    }
+
+    /// The throughput of the batches but for an eighth at either end.
+    pub(super) fn measured(&self) -> Measured {
+        let mut batches = self.batches;
+        let batches = &mut batches[..self.len];
+        batches.sort_unstable_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
+        let outliers = batches.len().div_ceil(8);
+        let middle = &batches[outliers..batches.len() - outliers];
+        let (slots, ns) = middle.iter().fold((0.0, 0.0), |sum, b| (sum.0 + b.0, sum.1 + b.1));
+        let requests = self.requests.max(1);
+        Measured {
+            rate_ln: (slots / ns).ln(),
+            writes_share: self.writes as f64 / requests as f64,
+            latency_ns: self.latency_sum_ns / requests,
+            slots_mean: self.slots as f64 / requests as f64,
+            depth_mean: self.depth_sum as f64 / self.slots.max(1) as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_stall_and_one_burst_do_not_change_what_was_measured() {
+        let mut epoch = Epoch::new();
+        for batch in 0..BATCHES as u64 {
+            let elapsed_ns = match batch {
+                3 => 60_000_000,
+                9 => 10,
+                _ => 1_000_000,
+            };
+            epoch.push(100, elapsed_ns);
+        }
+        assert!((epoch.measured().rate_ln - (1e-4_f64).ln()).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,75 @@
+//! A small part of the depth controller's test set, for every run: the rest is the binary
+//! `depth-table`. The oracles are those that it prints, as constants, since trying every depth
+//! takes long.
+
+use iomill_tests::depth::cases::{Case, Who, demands, devices};
+use iomill_tests::depth::judge::{Known, Variant, demand, knee, sharing, target};
+use iomill_tests::depth::oracle::{Aim, Oracle};
+
+fn case(name: &str) -> Case {
+    devices().into_iter().find(|case| case.name == name).unwrap()
+}
+
+/// A device with its best throughput and the smallest depth that gives 95 % of it.
+fn known(name: &str, best: f64, depth_95: u32, variant: Variant) -> Known {
+    let oracle = Oracle { best, depth_95, within: 0.0, depth_within: 0 };
+    Known::with(&case(name), Aim::None, variant, oracle)
+}
+
+#[test]
+fn the_knee_is_found_on_every_kind_of_device() {
+    for (name, best, depth_95) in [
+        ("M/M/1", 1000.0, 1),
+        ("M/M/8", 8000.0, 8),
+        ("0.1 ms, cap 100k", 1e5, 10),
+        ("16 dies 0.4 ms", 38_607.0, 112),
+        ("retrograde pool", 16_000.0, 8),
+    ] {
+        let known = known(name, best, depth_95, Variant::default());
+        for seed in [1, 2] {
+            let outcome = knee(&known, Who::Ours, seed);
+            assert!(outcome.pass, "{name}, seed {seed}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn batches_and_classes_change_nothing() {
+    let variant = Variant { batched: true, classes: true };
+    let outcome = knee(&known("M/M/8", 8000.0, 8, variant), Who::Ours, 1);
+    assert!(outcome.pass, "{outcome:?}");
+}
+
+#[test]
+fn the_judge_lets_not_everybody_pass() {
+    let known = known("16 dies 0.4 ms", 38_607.0, 112, Variant::default());
+    let outcome = knee(&known, Who::Vegas, 1);
+    assert!(!outcome.pass && outcome.x < 0.8, "{outcome:?}");
+}
+
+#[test]
+fn a_percentile_is_kept_with_the_throughput_that_it_allows() {
+    let case = case("M/M/32");
+    let aim = Aim::Late(case.p99, 0.01);
+    let oracle = Oracle { best: 160_000.0, depth_95: 32, within: 160_000.0, depth_within: 44 };
+    let known = Known::with(&case, aim, Variant::default(), oracle);
+    for seed in [1, 2] {
+        let outcome = target(&known, Who::Ours, seed);
+        assert!(outcome.pass, "seed {seed}: {outcome:?}");
+    }
+}
+
+#[test]
+fn two_engines_with_one_controller_share_what_two_controllers_ruin() {
+    let known = known("retrograde pool", 16_000.0, 8, Variant::default());
+    let together = sharing(&known, Who::Ours, true, 1);
+    assert!(together.pass, "{together:?}");
+}
+
+#[test]
+fn loads_that_do_not_press_change_nothing_and_what_cannot_be_is_told() {
+    for case in demands().iter().filter(|case| case.name != "open loop 20 %, dies") {
+        let outcome = demand(case, Who::Ours, 1);
+        assert!(outcome.pass, "{}: {outcome:?}", case.name);
+    }
+}
