@@ -10,7 +10,7 @@ use std::time::Duration;
 const TRIAL_ENTRIES: u32 = 8;
 
 /// What the engine sends through a ring if the kernel takes it there.
-const WANTED: [Opcode; 20] = [
+const WANTED: [Opcode; 19] = [
     Opcode::READ,
     Opcode::WRITE,
     Opcode::READ_FIXED,
@@ -19,7 +19,6 @@ const WANTED: [Opcode; 20] = [
     Opcode::WRITEV,
     Opcode::FSYNC,
     Opcode::ASYNC_CANCEL,
-    Opcode::LINK_TIMEOUT,
     Opcode::SYNC_FILE_RANGE,
     Opcode::FALLOCATE,
     Opcode::FTRUNCATE,
