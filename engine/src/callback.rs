@@ -1,12 +1,12 @@
 //! An operation and its callback, stored without a heap allocation: both are moved into a fixed
-//! piece of memory inside the request's slot, beside one function that knows their types. Used by
-//! `inflight`; never runs anything by itself.
+//! piece of memory inside the request's slot, beside a table of functions that know their types.
+//! Used by `inflight` and `intake`; never runs anything by itself.
 
 use crate::chain::Answers;
 use crate::error::Error;
 use crate::inflight::OpId;
-use crate::intake::Context;
-use crate::op::{Operation, Step, Surroundings};
+use crate::intake::{Context, Intake};
+use crate::op::{After, Described, Operation, Surroundings};
 use crossbeam_queue::ArrayQueue;
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
@@ -28,21 +28,63 @@ pub struct Completion<O: Operation> {
     pub result: Result<O::Output, Error>,
 }
 
-/// An operation, its callback, and the function that knows their types; or nothing.
+/// The room for an operation and its callback.
+type Storage = [u64; STORAGE_WORDS];
+
+/// An operation, its callback, and the functions that know their types; or nothing.
+#[repr(C)]
 pub(crate) struct Parcel {
-    storage: MaybeUninit<[u64; STORAGE_WORDS]>,
-    /// `None` means that the storage is empty.
-    unpack: Option<Unpack>,
+    /// `None` means that the storage is empty. First, so that it shares a cache line with what is
+    /// before it in a slot.
+    types: Option<&'static Types>,
+    storage: MaybeUninit<Storage>,
     /// What is inside need not be `Send`, and the storage does not tell: so neither a parcel nor
     /// what holds one (a `Context` above all) may change threads.
     _stays: PhantomData<*mut ()>,
 }
 
-/// Moves the pair out of the storage to its end.
-///
-/// # Safety
-/// The storage must hold a pair of the types that the function was made for; it holds none after.
-type Unpack = unsafe fn(*mut [u64; STORAGE_WORDS], End<'_, '_>);
+/// What can be done with a pair of an operation and a callback by code that does not know their
+/// types.
+struct Types {
+    /// How many steps the operation has: one, unless it is a chain.
+    steps: u32,
+    /// Asks the operation in the storage to describe one of its steps.
+    ///
+    /// # Safety
+    /// The storage must hold a pair of these types.
+    describe: Describe,
+    /// The way of nearly every request: frees its slot, and calls back with a success. It is the
+    /// same as to take the parcel out of the slot and to deliver it, without moving it twice.
+    ///
+    /// # Safety
+    /// The slot must hold a pair of these types.
+    succeed: unsafe fn(&mut Intake, OpId, u32),
+    /// Moves the pair out of the storage to its end.
+    ///
+    /// # Safety
+    /// The storage must hold a pair of these types; it holds none after.
+    unpack: unsafe fn(*mut Storage, End<'_, '_>),
+}
+
+/// See [`Types`].
+type Describe =
+    unsafe fn(*mut Storage, u32, Surroundings<'_>, &mut Described) -> Result<After, Error>;
+
+/// Carries the types to their [`Types`].
+struct Pair<O, F>(PhantomData<(O, F)>);
+
+impl<O, F> Pair<O, F>
+where
+    O: Operation,
+    F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
+{
+    const TYPES: &'static Types = &Types {
+        steps: O::STEPS,
+        describe: describe::<O, F>,
+        succeed: succeed::<O, F>,
+        unpack: unpack::<O, F>,
+    };
+}
 
 /// What becomes of a pair.
 enum End<'a, 'b> {
@@ -73,7 +115,13 @@ pub(crate) enum Outcome<'a> {
 impl Parcel {
     /// Nothing.
     pub(crate) fn empty() -> Self {
-        Self { storage: MaybeUninit::uninit(), unpack: None, _stays: PhantomData }
+        Self { storage: MaybeUninit::uninit(), types: None, _stays: PhantomData }
+    }
+
+    /// Whether nothing is inside.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.types.is_none()
     }
 
     /// Puts an operation and its callback in.
@@ -88,44 +136,49 @@ impl Parcel {
                 size_of::<F>() <= CALLBACK_LEN_MAX_BYTES,
                 "the callback captures too much: box it"
             );
-            assert!(size_of::<(O, F)>() <= STORAGE_WORDS * size_of::<u64>());
+            assert!(size_of::<(O, F)>() <= size_of::<Storage>());
             assert!(
                 align_of::<(O, F)>() <= align_of::<u64>(),
                 "the callback is over-aligned: box it"
             );
         }
-        debug_assert!(self.unpack.is_none(), "a slot is free before it is filled");
+        debug_assert!(self.is_empty(), "a slot is free before it is filled");
         let place = self.storage.as_mut_ptr().cast::<(O, F)>();
         // SAFETY: the storage is large and aligned enough for the pair, as just asserted, and
         // empty.
         unsafe { place.write((op, on_complete)) };
-        self.unpack = Some(unpack::<O, F>);
+        self.types = Some(Pair::<O, F>::TYPES);
     }
 
-    /// Moves the contents to another parcel, which is quicker than to move the whole slot.
+    /// Moves the contents to another parcel.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
-        Self { storage: self.storage, unpack: self.unpack.take(), _stays: PhantomData }
+        Self { storage: self.storage, types: self.types.take(), _stays: PhantomData }
+    }
+
+    /// What is inside; only a parcel in a slot in flight, or in an order, is asked.
+    #[inline]
+    fn types(&self) -> &'static Types {
+        let Some(types) = self.types else { unreachable!("what is in flight is filled") };
+        types
     }
 
     /// Calls the callback.
-    #[inline]
     pub(crate) fn deliver(mut self, delivery: Delivery<'_, '_>) {
-        let Some(unpack) = self.unpack.take() else {
-            unreachable!("only a slot in flight is delivered, and that is filled");
-        };
-        // SAFETY: `pack` set the function together with the pair, and it is now taken, so that the
-        // pair is moved out only once.
-        unsafe { unpack(self.storage.as_mut_ptr(), End::Deliver(delivery)) };
+        let types = self.types();
+        self.types = None;
+        // SAFETY: `pack` set the functions together with the pair, and they are now gone, so that
+        // the pair is moved out only once.
+        unsafe { (types.unpack)(self.storage.as_mut_ptr(), End::Deliver(delivery)) };
     }
 
     /// Drops the callback, so that whoever waits for it learns that it will not come, and leaks the
     /// operation, whose memory the kernel may still use.
     #[cold]
     pub(crate) fn abandon(mut self) {
-        if let Some(unpack) = self.unpack.take() {
+        if let Some(types) = self.types.take() {
             // SAFETY: as in `deliver`.
-            unsafe { unpack(self.storage.as_mut_ptr(), End::Abandon) };
+            unsafe { (types.unpack)(self.storage.as_mut_ptr(), End::Abandon) };
         }
     }
 }
@@ -133,24 +186,52 @@ impl Parcel {
 impl Drop for Parcel {
     #[inline]
     fn drop(&mut self) {
-        if let Some(unpack) = self.unpack.take() {
+        if let Some(types) = self.types.take() {
             // SAFETY: as in `deliver`.
-            unsafe { unpack(self.storage.as_mut_ptr(), End::Drop) };
+            unsafe { (types.unpack)(self.storage.as_mut_ptr(), End::Drop) };
         }
     }
 }
 
 impl std::fmt::Debug for Parcel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parcel").field("filled", &self.unpack.is_some()).finish_non_exhaustive()
+        f.debug_struct("Parcel").field("filled", &self.types.is_some()).finish_non_exhaustive()
     }
 }
 
-/// The [`Unpack`] of one pair of types.
+/// The request in this slot has succeeded: frees the slot and calls back. The slot is free before
+/// the callback runs, so that the callback can submit into it.
+#[inline]
+pub(crate) fn succeeded(intake: &mut Intake, id: OpId, answer: u32) {
+    let types = intake.inflight.slot(id).parcel.types();
+    // SAFETY: `pack` set the functions together with the pair, and both are in the slot.
+    unsafe { (types.succeed)(intake, id, answer) };
+}
+
+/// [`Types::succeed`] of one pair.
 ///
 /// # Safety
-/// As `Unpack` says.
-unsafe fn unpack<O, F>(storage: *mut [u64; STORAGE_WORDS], end: End<'_, '_>)
+/// As `Types` says.
+unsafe fn succeed<O, F>(intake: &mut Intake, id: OpId, answer: u32)
+where
+    O: Operation,
+    F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
+{
+    let parcel = intake.inflight.free_slot(id);
+    // So that the pair is moved out only once.
+    parcel.types = None;
+    // SAFETY: the caller vouches that the storage holds this pair, which is not read again; the
+    // slot is free, but nobody has taken it yet.
+    let (mut op, on_complete) = unsafe { parcel.storage.as_ptr().cast::<(O, F)>().read() };
+    let result = op.outcome(Ok(answer));
+    on_complete(Completion { id, op, result }, &mut Context::new(intake));
+}
+
+/// [`Types::unpack`] of one pair.
+///
+/// # Safety
+/// As `Types` says.
+unsafe fn unpack<O, F>(storage: *mut Storage, end: End<'_, '_>)
 where
     O: Operation,
     F: FnOnce(Completion<O>, &mut Context<'_>) + 'static,
@@ -181,8 +262,6 @@ where
 /// A parcel alone says nothing about threads; an order is made only of what may be sent to another.
 pub(crate) struct Order {
     parcel: Parcel,
-    steps: u32,
-    describe: Describe,
     pub(crate) tag: Tag,
 }
 
@@ -203,12 +282,6 @@ unsafe impl Send for Order {}
 /// Orders on their way, and the plugs (`None`) that fill the queue when its engine is gone.
 pub(crate) type Orders = ArrayQueue<Option<Order>>;
 
-/// Asks the operation in the storage to describe one of its steps.
-///
-/// # Safety
-/// The storage must hold a pair of the types that the function was made for.
-type Describe = unsafe fn(*mut [u64; STORAGE_WORDS], u32, Surroundings<'_>) -> Result<Step, Error>;
-
 impl Tag {
     /// Whether it has a deadline.
     #[inline]
@@ -227,22 +300,21 @@ impl Order {
     {
         let mut parcel = Parcel::empty();
         parcel.pack(op, on_complete);
-        let order = Self { parcel, steps: O::STEPS, describe: describe::<O, F>, tag };
-        let Err(order) = orders.push(Some(order)) else { return Ok(()) };
+        let Err(order) = orders.push(Some(Self { parcel, tag })) else { return Ok(()) };
         let Some(Self { mut parcel, .. }) = order else {
             unreachable!("a full queue gives back what it was given");
         };
-        parcel.unpack = None;
+        parcel.types = None;
         let pair = parcel.storage.as_ptr().cast::<(O, F)>();
         // SAFETY: a full queue gives back the very order that was packed above, with this pair in
-        // it; its function is gone, so that the pair is moved out only once.
+        // it; its functions are gone, so that the pair is moved out only once.
         Err(unsafe { pair.read() })
     }
 
     /// How many steps the operation has: one, unless it is a chain.
     #[inline]
     pub(crate) fn steps(&self) -> u32 {
-        self.steps
+        self.parcel.types().steps
     }
 
     /// A step of the operation in the backend's terms. What it names stays where it is when the
@@ -252,9 +324,11 @@ impl Order {
         &mut self,
         step: u32,
         surroundings: Surroundings<'_>,
-    ) -> Result<Step, Error> {
-        // SAFETY: `push` set the function together with the pair, and an order is always full.
-        unsafe { (self.describe)(self.parcel.storage.as_mut_ptr(), step, surroundings) }
+        into: &mut Described,
+    ) -> Result<After, Error> {
+        let storage = self.parcel.storage.as_mut_ptr();
+        // SAFETY: `pack` set the functions together with the pair, and an order is always full.
+        unsafe { (self.parcel.types().describe)(storage, step, surroundings, into) }
     }
 
     /// The operation and its callback.
@@ -270,20 +344,21 @@ impl std::fmt::Debug for Order {
     }
 }
 
-/// The [`Describe`] of one pair of types.
+/// [`Types::describe`] of one pair.
 ///
 /// # Safety
-/// As `Describe` says.
+/// As `Types` says.
 unsafe fn describe<O, F>(
-    storage: *mut [u64; STORAGE_WORDS],
+    storage: *mut Storage,
     step: u32,
     surroundings: Surroundings<'_>,
-) -> Result<Step, Error>
+    into: &mut Described,
+) -> Result<After, Error>
 where
     O: Operation,
 {
     // SAFETY: the caller vouches that the storage holds this pair, which is reached through the
     // order alone.
     let (op, _) = unsafe { &mut *storage.cast::<(O, F)>() };
-    op.describe_step(step, surroundings)
+    op.describe_step(step, surroundings, into)
 }

@@ -11,11 +11,12 @@
 
 use crate::backend::{RUN_LEN_MAX, Request, RequestFile, RequestKind};
 use crate::error::{Error, ErrorKind, Ran};
-use crate::inflight::{InFlight, OpId, Slot};
+use crate::inflight::{InFlight, OpId};
 use crate::metrics::Metrics;
-use crate::op::{After, Step};
+use crate::op::{After, Described};
 use crate::platform::flags::{RWF_APPEND, RWF_DSYNC};
 use crate::settle::{Settled, give_up, ran_before, settle};
+use crate::slot::Slot;
 
 /// The most steps of a chain.
 pub const CHAIN_LEN_MAX: usize = RUN_LEN_MAX;
@@ -112,7 +113,7 @@ impl Chains {
     /// id of the first.
     pub(crate) fn insert(
         &mut self,
-        steps: impl Iterator<Item = Step>,
+        steps: impl Iterator<Item = (Described, After)>,
         accepted_ns: u64,
         inflight: &mut InFlight,
     ) -> OpId {
@@ -130,7 +131,7 @@ impl Chains {
         };
         let free = self.free.pop();
         let number = free.unwrap_or(u32::try_from(self.table.len()).unwrap_or(u32::MAX));
-        for (step, Step { described, after }) in (0..).zip(steps) {
+        for (step, (described, after)) in (0..).zip(steps) {
             let Some((id, slot)) = inflight.insert(described) else {
                 unreachable!("there is room for all steps");
             };
@@ -189,7 +190,7 @@ impl Chains {
                 let linkable = !chain.alone
                     && chain.run < room
                     && after.may_be_linked(&before)
-                    && links(before.kind, slot.request.kind);
+                    && links(before.kind, slot.described.request.kind);
                 if !linkable {
                     break;
                 }
@@ -200,8 +201,8 @@ impl Chains {
             if slot.staged_ns == 0 {
                 slot.staged_ns = now_ns;
             }
-            batch.push(slot.request);
-            before = Some(slot.request);
+            batch.push(slot.described.request);
+            before = Some(slot.described.request);
             chain.run += 1;
         }
     }
@@ -210,9 +211,7 @@ impl Chains {
     pub(crate) fn entered(&mut self, chain: u32, inflight: &mut InFlight) -> usize {
         let chain = &mut self.table[chain as usize];
         for id in &chain.ids[chain.done..chain.done + chain.run] {
-            let slot = inflight.slot(*id);
-            slot.with_backend = true;
-            slot.was_with_backend = true;
+            inflight.slot(*id).with_backend = true;
         }
         chain.out = chain.run;
         chain.run
@@ -235,7 +234,7 @@ impl Chains {
             // Cut, or begun against the contract: either way it does not count.
         } else if step == chain.done {
             chain.settle_next(result, now_ns, inflight, metrics);
-        } else if result >= 0 && !is_repeatable(&slot.request) {
+        } else if result >= 0 && !is_repeatable(&slot.described.request) {
             chain.failure = Some(begun_too_early(slot));
         }
         chain.next(inflight, metrics)
@@ -255,7 +254,7 @@ impl Chains {
             done: chain.done,
             len: chain.len,
             failure: chain.failure.take(),
-            first_flags: inflight.slot(leader).request.flags,
+            first_flags: inflight.slot(leader).described.request.flags,
             dsync_refused: chain.dsync_refused,
         };
         for id in &chain.ids[1..chain.len] {
@@ -283,10 +282,12 @@ impl Chain {
             return;
         }
         let follower = self.after[..self.len].get(self.done + 1);
-        if result == -libc::EOPNOTSUPP && follower == Some(&After::Dsync) && is_dsync(&slot.request)
+        if result == -libc::EOPNOTSUPP
+            && follower == Some(&After::Dsync)
+            && is_dsync(&slot.described.request)
         {
             // Written without it, and synced by the next step.
-            slot.request.flags &= !RWF_DSYNC;
+            slot.described.request.flags &= !RWF_DSYNC;
             self.dsync_refused = true;
             return;
         }
@@ -304,7 +305,7 @@ impl Chain {
     /// needless by that.
     fn succeed(&mut self, answer: u32, inflight: &mut InFlight) {
         self.answers[self.done] = answer;
-        let before = inflight.slot(self.ids[self.done]).request;
+        let before = inflight.slot(self.ids[self.done]).described.request;
         self.done += 1;
         if self.done == self.len {
             return;
@@ -313,7 +314,7 @@ impl Chain {
         match self.after[self.done] {
             After::Success | After::Unlinked => {}
             After::Bytes => {
-                slot.request.len = answer;
+                slot.described.request.len = answer;
                 slot.left_bytes = answer;
                 if answer == 0 {
                     self.succeed(0, inflight);
@@ -326,9 +327,9 @@ impl Chain {
             }
             After::Descriptor => {
                 let fd = self.answers[0];
-                match slot.request.kind {
-                    RequestKind::Close => slot.request.len = fd,
-                    _ => slot.request.file = RequestFile::Fd(fd.cast_signed()),
+                match slot.described.request.kind {
+                    RequestKind::Close => slot.described.request.len = fd,
+                    _ => slot.described.request.file = RequestFile::Fd(fd.cast_signed()),
                 }
             }
         }
@@ -394,5 +395,5 @@ fn is_repeatable(request: &Request) -> bool {
 fn begun_too_early(slot: &Slot) -> Error {
     let why = "the backend began it before the step before it was done: what it did is done, and \
                what was to come before it may be missing";
-    Error::refused(ErrorKind::Backend, slot.request.kind.name(), why)
+    Error::refused(ErrorKind::Backend, slot.described.request.kind.name(), why)
 }

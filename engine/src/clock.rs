@@ -2,13 +2,14 @@
 //! reaped), and once for the requests that come between two ticks; never per request. The backend
 //! chooses the clock: a simulated one brings its own.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// When the process first asked for the time: where the real clocks of all its engines start, so
 /// that engines that share a device can compare their times.
-static START: OnceLock<Instant> = OnceLock::new();
+static START_NS: OnceLock<u64> = OnceLock::new();
 
 /// What an engine reads the time from: latencies, deadlines and shutdowns all follow it.
 #[derive(Clone, Debug)]
@@ -17,14 +18,14 @@ pub struct Clock(Source);
 /// Not a trait object: reading the real clock costs one comparison more than without a choice.
 #[derive(Clone, Debug)]
 enum Source {
-    Real { start: Instant },
+    Real { start_ns: u64 },
     Virtual { now_ns: Arc<AtomicU64>, start_ns: u64 },
 }
 
 impl Clock {
     /// The system's monotonic clock.
     pub fn real() -> Self {
-        Self(Source::Real { start: *START.get_or_init(Instant::now) })
+        Self(Source::Real { start_ns: *START_NS.get_or_init(monotonic_ns) })
     }
 
     /// A clock that shows what stands in the cell, in nanoseconds, which must never become less.
@@ -39,7 +40,7 @@ impl Clock {
     #[inline]
     pub(crate) fn now_ns(&self) -> u64 {
         match &self.0 {
-            Source::Real { start } => nanoseconds(start.elapsed()).max(1),
+            Source::Real { start_ns } => monotonic_ns().saturating_sub(*start_ns).max(1),
             // Relaxed: nothing else is read on the strength of it.
             Source::Virtual { now_ns, start_ns } => {
                 now_ns.load(Ordering::Relaxed).saturating_sub(*start_ns).saturating_add(1)
@@ -56,6 +57,14 @@ impl Clock {
     pub(crate) fn until(&self, end_ns: u64) -> Duration {
         Duration::from_nanos(end_ns.saturating_sub(self.now_ns()))
     }
+}
+
+/// The system's monotonic clock. Not through `Instant`, which checks and converts on every look for
+/// longer than the look itself takes.
+#[inline]
+fn monotonic_ns() -> u64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned()
 }
 
 /// 64 bits last 584 years; what is longer is as good as for ever.

@@ -2,12 +2,10 @@
 //! so that a stale id is noticed instead of hitting a newer request. Owned by `engine`; makes no
 //! decisions.
 
-use crate::backend::Request;
-use crate::buffer::{Seal, advance};
 use crate::callback::Parcel;
-use crate::chain::Place;
 use crate::error::{Error, ErrorKind};
 use crate::op::Described;
+use crate::slot::Slot;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The name of an accepted request: unique in the process, as long as fewer than 2^32 requests used
@@ -47,66 +45,13 @@ impl OpId {
     }
 }
 
-/// Why a request is given up before it is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum GivenUp {
-    /// The caller asked for it.
-    Cancelled,
-    /// Its deadline has passed.
-    DeadlineExceeded,
-}
-
-/// One accepted request.
-#[derive(Debug)]
-pub(crate) struct Slot {
-    /// What is left to do. After a short transfer its address, offset and length have moved on.
-    pub(crate) request: Request,
-    /// Bytes that it counts for in the table's capacity.
-    total_bytes: u32,
-    /// Bytes that a transfer still has to move.
-    pub(crate) left_bytes: u32,
-    /// Bytes that earlier, short transfers of this request moved.
-    pub(crate) done_bytes: u32,
-    /// A direct file's block; 1 for any other file.
-    pub(crate) block_len_bytes: u32,
-    /// Whether the backend has it, rather than the queue.
-    pub(crate) with_backend: bool,
-    /// Whether the backend has had it at least once.
-    pub(crate) was_with_backend: bool,
-    /// Its place in a chain, if it is a step of one.
-    pub(crate) place: Option<Place>,
-    /// Why it is to be given up, if it is.
-    pub(crate) given_up: Option<GivenUp>,
-    /// How often in a row the kernel said EINTR or EAGAIN.
-    pub(crate) retries: u32,
-    /// When it was accepted.
-    pub(crate) accepted_ns: u64,
-    /// When it was first handed to the backend.
-    pub(crate) staged_ns: u64,
-    /// Of the memory that it must not change, taken when the backend got it.
-    pub(crate) seal: Seal,
-    generation: u32,
-    /// The next free slot while this one is free.
-    next_free: u32,
-    occupied: bool,
-    pub(crate) parcel: Parcel,
-}
-
-impl Slot {
-    /// After a short vectored transfer: makes the vector begin where the transfer ended.
-    pub(crate) fn advance_vector(&mut self, bytes: u32) {
-        let (vector, count) = (self.request.address.cast(), self.request.len);
-        // SAFETY: the vector belongs to the `BufferList` of the operation in this slot's parcel;
-        // the backend has completed the request and does not look at it, and `settle` has seen that
-        // fewer bytes moved than were left.
-        let (vector, count) = unsafe { advance(vector, count, bytes) };
-        self.request.address = vector.cast();
-        self.request.len = count;
-    }
-}
-
 /// Marks the end of the free slots.
 const NONE: u32 = u32::MAX;
+
+#[cold]
+fn not_in_flight() -> ! {
+    panic!("a backend completed a request that is not in flight")
+}
 
 /// All slots.
 #[derive(Debug)]
@@ -124,25 +69,7 @@ pub(crate) struct InFlight {
 impl InFlight {
     /// A table for `capacity` requests.
     pub(crate) fn new(capacity: u32, engine: u32) -> Self {
-        let slot = |index: u32| Slot {
-            request: Request::without_file(crate::backend::RequestKind::Nop),
-            total_bytes: 0,
-            left_bytes: 0,
-            done_bytes: 0,
-            block_len_bytes: 1,
-            with_backend: false,
-            was_with_backend: false,
-            place: None,
-            given_up: None,
-            retries: 0,
-            accepted_ns: 0,
-            staged_ns: 0,
-            seal: Seal::default(),
-            generation: 0,
-            next_free: if index + 1 < capacity { index + 1 } else { NONE },
-            occupied: false,
-            parcel: Parcel::empty(),
-        };
+        let slot = |index: u32| Slot::free(if index + 1 < capacity { index + 1 } else { NONE });
         let first_free = if capacity > 0 { 0 } else { NONE };
         let slots = (0..capacity).map(slot).collect();
         Self { slots, first_free, occupied: 0, bytes: 0, bytes_max: u64::MAX, engine }
@@ -215,30 +142,45 @@ impl InFlight {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
-    /// Takes a free slot; `None` when there is none. The caller fills the parcel.
+    /// Where the next request is to be described, to be accepted or not after that; `None` when
+    /// there is no free slot.
     #[inline]
-    pub(crate) fn insert(&mut self, described: Described) -> Option<(OpId, &mut Slot)> {
-        let Described { request, total_bytes, block_len_bytes } = described;
-        let index = self.first_free;
-        let slot = self.slots.get_mut(index as usize)?;
+    pub(crate) fn vacant(&mut self) -> Option<&mut Described> {
+        let slot = self.slots.get_mut(self.first_free as usize)?;
         debug_assert!(!slot.occupied, "a free slot is not occupied");
+        Some(&mut slot.described)
+    }
+
+    /// Accepts the request that was described in [`vacant`](Self::vacant). The caller fills the
+    /// parcel.
+    #[inline]
+    pub(crate) fn occupy(&mut self) -> (OpId, &mut Slot) {
+        let index = self.first_free;
+        let Some(slot) = self.slots.get_mut(index as usize) else {
+            unreachable!("the slot was there when the request was described in it");
+        };
         self.first_free = slot.next_free;
         self.occupied += 1;
+        let total_bytes = slot.described.total_bytes;
         self.bytes += u64::from(total_bytes);
         let id = OpId::new(self.engine, slot.generation, index);
+        slot.described.request.id = id.to_bits();
         slot.occupied = true;
-        slot.request = Request { id: id.to_bits(), ..request };
-        slot.total_bytes = total_bytes;
         slot.left_bytes = total_bytes;
         slot.done_bytes = 0;
-        slot.block_len_bytes = block_len_bytes;
         slot.with_backend = false;
         slot.was_with_backend = false;
         slot.place = None;
         slot.given_up = None;
         slot.retries = 0;
         slot.staged_ns = 0;
-        Some((id, slot))
+        (id, slot)
+    }
+
+    /// Both at once, for what was described elsewhere; `None` when there is no free slot.
+    pub(crate) fn insert(&mut self, described: Described) -> Option<(OpId, &mut Slot)> {
+        *self.vacant()? = described;
+        Some(self.occupy())
     }
 
     /// The slot of a request in flight.
@@ -248,15 +190,15 @@ impl InFlight {
     #[inline]
     pub(crate) fn slot(&mut self, id: OpId) -> &mut Slot {
         match self.slots.get_mut(id.index() as usize) {
-            Some(slot) if slot.occupied && slot.request.id == id.to_bits() => slot,
-            _ => panic!("a backend completed a request that is not in flight"),
+            Some(slot) if slot.is(id) => slot,
+            _ => not_in_flight(),
         }
     }
 
     /// The slot of a request, or `None` if it has completed.
     pub(crate) fn find(&mut self, id: OpId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(id.index() as usize)?;
-        (slot.occupied && slot.request.id == id.to_bits()).then_some(slot)
+        slot.is(id).then_some(slot)
     }
 
     /// The name of a request, from what its backend carried.
@@ -268,12 +210,12 @@ impl InFlight {
     /// The names of all requests.
     pub(crate) fn ids(&self) -> impl Iterator<Item = OpId> + '_ {
         let occupied = self.slots.iter().filter(|slot| slot.occupied);
-        occupied.map(|slot| self.id_from_bits(slot.request.id))
+        occupied.map(|slot| self.id_from_bits(slot.described.request.id))
     }
 
     /// The name of the request that occupies a slot.
     pub(crate) fn id_of(&self, index: u32) -> OpId {
-        self.id_from_bits(self.slots[index as usize].request.id)
+        self.id_from_bits(self.slots[index as usize].described.request.id)
     }
 
     /// Leaks the operations in flight, whose memory the kernel may still use, and drops their
@@ -288,32 +230,36 @@ impl InFlight {
     }
 
     /// Frees the slot and moves its parcel out.
-    #[inline]
     pub(crate) fn remove(&mut self, id: OpId) -> Parcel {
-        let index = id.index();
-        let first_free = self.first_free;
-        let slot = self.slot(id);
+        self.free_slot(id).take()
+    }
+
+    /// Frees the slot. The caller moves out what is in its parcel, before anything else.
+    #[inline]
+    pub(crate) fn free_slot(&mut self, id: OpId) -> &mut Parcel {
+        let first_free = std::mem::replace(&mut self.first_free, id.index());
+        self.occupied -= 1;
+        // Not by `slot`, which would borrow all of the table.
+        let slot = match self.slots.get_mut(id.index() as usize) {
+            Some(slot) if slot.is(id) => slot,
+            _ => not_in_flight(),
+        };
+        self.bytes -= u64::from(slot.described.total_bytes);
         slot.occupied = false;
         slot.generation = slot.generation.wrapping_add(1);
         slot.next_free = first_free;
-        let parcel = slot.parcel.take();
-        let total_bytes = u64::from(slot.total_bytes);
-        self.bytes -= total_bytes;
-        self.first_free = index;
-        self.occupied -= 1;
-        parcel
+        &mut slot.parcel
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::RequestKind;
     use proptest::prelude::*;
     use std::collections::HashSet;
 
     fn nop() -> Described {
-        Described::other(Request::without_file(RequestKind::Nop))
+        Described::empty()
     }
 
     proptest! {
@@ -333,7 +279,7 @@ mod tests {
                     }
                 } else if !live.is_empty() {
                     let id = live.swap_remove(usize::from(which) % live.len());
-                    prop_assert_eq!(table.slot(id).request.id, id.to_bits());
+                    prop_assert_eq!(table.slot(id).described.request.id, id.to_bits());
                     drop(table.remove(id));
                 }
                 prop_assert_eq!(table.len() as usize, live.len());

@@ -2,14 +2,15 @@
 //! being able to tick. Owned by `engine`; never touches the backend.
 
 use crate::buffer::{Arena, Buffer, too_long};
-use crate::callback::{Completion, Delivery, Outcome, Parcel};
+use crate::callback::{Completion, Delivery, Outcome, Parcel, succeeded};
 use crate::chain::Chains;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use crate::inflight::{GivenUp, InFlight, OpId};
+use crate::inflight::{InFlight, OpId};
 use crate::metrics::Metrics;
-use crate::op::{Operation, Surroundings};
+use crate::op::{Described, Operation, Surroundings};
 use crate::schedule::Deadlines;
+use crate::slot::GivenUp;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -86,27 +87,36 @@ impl Intake {
         if O::STEPS > 1 {
             return self.submit_steps(op, on_complete);
         }
-        // Asked before the operation describes itself: some give something up to do so.
-        if self.inflight.is_full() {
-            return Err(refuse(op, on_complete, Error::answer(ErrorKind::Full)));
-        }
-        let described = match op.describe(self.surroundings()) {
-            Ok(described) => described,
-            Err(error) => return Err(refuse(op, on_complete, error)),
-        };
-        // Only transfers count here, and those give nothing up to describe themselves.
-        if !self.inflight.has_room_for(u64::from(described.total_bytes)) {
-            let error = self.inflight.refusal(u64::from(described.total_bytes));
+        if let Err(error) = self.describe(|surroundings, into| op.describe(surroundings, into)) {
             return Err(refuse(op, on_complete, error));
         }
         let now_ns = self.recent_ns();
-        let Some((id, slot)) = self.inflight.insert(described) else {
-            unreachable!("a table that is not full takes one more");
-        };
+        let (id, slot) = self.inflight.occupy();
         slot.accepted_ns = now_ns;
         slot.parcel.pack(op, on_complete);
         self.queue.push_back(id);
         Ok(id)
+    }
+
+    /// Describes a request in the slot that it will have, if there is room for it.
+    #[inline]
+    pub(crate) fn describe(
+        &mut self,
+        describe: impl FnOnce(Surroundings<'_>, &mut Described) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let arena = self.fixed_arena.as_deref();
+        let Self { number: engine, has_real_files, .. } = *self;
+        // Before the operation describes itself: some give something up to do so.
+        let Some(into) = self.inflight.vacant() else {
+            return Err(Error::answer(ErrorKind::Full));
+        };
+        describe(Surroundings { engine, arena, has_real_files }, into)?;
+        let total_bytes = u64::from(into.total_bytes);
+        // Only transfers count here, and those give nothing up to describe themselves.
+        if self.inflight.has_room_for(total_bytes) {
+            return Ok(());
+        }
+        Err(self.inflight.refusal(total_bytes))
     }
 
     /// The time, as it was at the last look in this turn, or when the first request came since the
@@ -181,17 +191,21 @@ impl Intake {
         }
     }
 
-    /// Frees the request's slot and runs its callback; a panic comes back as its payload.
-    #[inline]
+    /// Frees the request's slot and runs its callback; a panic comes back as its payload. Nearly
+    /// all requests end without coming here: see [`succeeded`].
+    #[cold]
     pub(crate) fn call_back(&mut self, id: OpId, outcome: Result<u32, Error>) -> Result<(), Panic> {
-        // The slot is free before the callback runs, so that the callback can submit into it.
         self.deadlines.clear(id.index());
-        let parcel = self.inflight.remove(id);
-        self.deliver(parcel, id, Outcome::Single(outcome))
+        match outcome {
+            Ok(answer) => catch_unwind(AssertUnwindSafe(|| succeeded(self, id, answer))),
+            Err(error) => {
+                let parcel = self.inflight.remove(id);
+                self.deliver(parcel, id, Outcome::Single(Err(error)))
+            }
+        }
     }
 
     /// Runs a callback; a panic comes back as its payload.
-    #[inline]
     pub(crate) fn deliver(
         &mut self,
         parcel: Parcel,
@@ -199,7 +213,7 @@ impl Intake {
         outcome: Outcome<'_>,
     ) -> Result<(), Panic> {
         catch_unwind(AssertUnwindSafe(|| {
-            parcel.deliver(Delivery { id, outcome, context: &mut Context { intake: self } });
+            parcel.deliver(Delivery { id, outcome, context: &mut Context::new(self) });
         }))
     }
 }
@@ -218,6 +232,14 @@ pub(crate) fn refuse<O, F>(op: O, on_complete: F, error: Error) -> Refused<O, F>
 #[derive(Debug)]
 pub struct Context<'engine> {
     intake: &'engine mut Intake,
+}
+
+impl<'engine> Context<'engine> {
+    /// For one callback.
+    #[inline]
+    pub(crate) fn new(intake: &'engine mut Intake) -> Self {
+        Self { intake }
+    }
 }
 
 impl Context<'_> {

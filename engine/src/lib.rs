@@ -52,10 +52,11 @@ mod buffer;
 #[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
 mod callback;
 mod chain;
-#[expect(unsafe_code, reason = "moves a vector on after a short transfer")]
 mod inflight;
 mod schedule;
 mod settle;
+#[expect(unsafe_code, reason = "moves a vector on after a short transfer")]
+mod slot;
 mod steps;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
@@ -64,6 +65,7 @@ mod lanes;
 mod select;
 
 mod clock;
+mod dispatch;
 mod engine;
 mod handle;
 mod intake;

@@ -1,11 +1,12 @@
-//! Counters and histograms of one engine. Filled by `engine` once per completion with a few adds;
+//! Counters and histograms of one engine. Filled by `engine` once per completion with two adds;
 //! reads no clock.
 //!
 //! Their size is fixed at the start: about 1.4 MiB of address space per engine, of which the kernel
 //! provides only the pages that are written to, a few for each histogram.
 
 use crate::backend::RequestKind;
-use crate::lanes::LaneCounts;
+use crate::lanes::{Lane, LaneCounts};
+use crate::slot::Slot;
 use hdrhistogram::Histogram;
 
 /// The longest time that is told apart from longer ones. Units: nanoseconds; one hour.
@@ -49,6 +50,7 @@ pub struct Metrics {
     pub wake_ups: u64,
     /// Callbacks that panicked.
     pub callback_panics: u64,
+    run: Run,
 }
 
 impl Metrics {
@@ -69,6 +71,7 @@ impl Metrics {
             depth_max: 0,
             wake_ups: 0,
             callback_panics: 0,
+            run: Run::NONE,
         }
     }
 
@@ -112,16 +115,80 @@ impl Metrics {
         self.depth_max = self.depth_max.max(depth);
     }
 
-    /// Brings the histograms up to date. Called once per tick.
+    /// Counts a request that succeeded with this answer.
     #[inline]
-    pub(crate) fn settle(&mut self) {
-        self.read.settle();
-        self.write.settle();
-        self.sync.settle();
-        self.space.settle();
-        self.names.settle();
-        self.handles.settle();
+    pub(crate) fn succeeded(&mut self, success: Success, answer: u32) {
+        if self.run.of != success {
+            self.settle();
+            self.run.of = success;
+        }
+        self.run.count += 1;
+        self.run.answers += u64::from(answer);
     }
+
+    /// Brings the counters and histograms up to date. Called once per tick.
+    pub(crate) fn settle(&mut self) {
+        let Run { of: success, count, answers } = std::mem::replace(&mut self.run, Run::NONE);
+        if count == 0 {
+            return;
+        }
+        let Some(counted) = self.of(success.kind) else { return };
+        counted.completed += count;
+        if success.kind.is_transfer() {
+            counted.bytes += answers;
+        }
+        if let Some(lane) = success.lane {
+            counted.lanes.count(lane, count);
+        }
+        let Success { accepted_ns, staged_ns, completed_ns, .. } = success;
+        let queue_ns = staged_ns.saturating_sub(accepted_ns);
+        counted.queue_ns.saturating_record_n(queue_ns, count);
+        let latency_ns = completed_ns.saturating_sub(staged_ns);
+        counted.latency_ns.saturating_record_n(latency_ns, count);
+    }
+}
+
+/// What is to be known of a request that succeeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Success {
+    kind: RequestKind,
+    /// `None` if it has been counted there.
+    lane: Option<Lane>,
+    accepted_ns: u64,
+    staged_ns: u64,
+    completed_ns: u64,
+}
+
+impl Success {
+    /// Of the request in a slot.
+    #[inline]
+    pub(crate) fn of(slot: &Slot, lane: Option<Lane>, completed_ns: u64) -> Self {
+        let Slot { accepted_ns, staged_ns, .. } = *slot;
+        Self { kind: slot.described.request.kind, lane, accepted_ns, staged_ns, completed_ns }
+    }
+}
+
+/// Requests of one batch that completed together differ in nothing that is counted but their
+/// answers: they are added up here, and reach the counters and histograms in one step.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    of: Success,
+    count: u64,
+    answers: u64,
+}
+
+impl Run {
+    const NONE: Self = Self {
+        of: Success {
+            kind: RequestKind::Nop,
+            lane: None,
+            accepted_ns: 0,
+            staged_ns: 0,
+            completed_ns: 0,
+        },
+        count: 0,
+        answers: 0,
+    };
 }
 
 /// What one kind of operation has done.
@@ -149,36 +216,6 @@ pub struct OpMetrics {
     /// Latency of succeeded requests, from the batch's hand-over to the kernel to the reap of their
     /// last completion. Units: nanoseconds; the clock is read once per batch, not per request.
     pub latency_ns: Histogram<u64>,
-    queue_run: Run,
-    latency_run: Run,
-}
-
-/// Requests of one batch that completed together have the same latency: they are counted here, and
-/// reach the histogram in one step.
-#[derive(Clone, Copy, Debug, Default)]
-struct Run {
-    time_ns: u64,
-    count: u64,
-}
-
-impl Run {
-    /// Counts one request more.
-    #[inline]
-    fn add(&mut self, time_ns: u64, histogram: &mut Histogram<u64>) {
-        if time_ns != self.time_ns {
-            self.settle(histogram);
-            self.time_ns = time_ns;
-        }
-        self.count += 1;
-    }
-
-    #[inline]
-    fn settle(&mut self, histogram: &mut Histogram<u64>) {
-        if self.count > 0 {
-            histogram.saturating_record_n(self.time_ns, self.count);
-            self.count = 0;
-        }
-    }
 }
 
 impl OpMetrics {
@@ -197,24 +234,7 @@ impl OpMetrics {
             lanes: LaneCounts::default(),
             queue_ns: histogram(COARSE_DIGITS),
             latency_ns: histogram(latency_digits),
-            queue_run: Run::default(),
-            latency_run: Run::default(),
         }
-    }
-
-    /// Counts a request that succeeded.
-    #[inline]
-    pub(crate) fn succeeded(&mut self, bytes: u32, queue_ns: u64, latency_ns: u64) {
-        self.completed += 1;
-        self.bytes += u64::from(bytes);
-        self.queue_run.add(queue_ns, &mut self.queue_ns);
-        self.latency_run.add(latency_ns, &mut self.latency_ns);
-    }
-
-    #[inline]
-    fn settle(&mut self) {
-        self.queue_run.settle(&mut self.queue_ns);
-        self.latency_run.settle(&mut self.latency_ns);
     }
 }
 
@@ -223,28 +243,50 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// A request with few different properties, so that runs occur, and its answer.
+    fn success() -> impl Strategy<Value = (Success, u32)> {
+        let kinds = vec![RequestKind::Read, RequestKind::Write, RequestKind::SyncData];
+        let lanes = vec![None, Some(Lane::Ring), Some(Lane::Inline), Some(Lane::Helper)];
+        let properties = (prop::sample::select(kinds), prop::sample::select(lanes));
+        let time = || prop_oneof![1_u64..4, 1_u64..u64::MAX];
+        (properties, time(), time(), time(), 0_u32..3).prop_map(
+            |((kind, lane), accepted_ns, staged_ns, completed_ns, answer)| {
+                (Success { kind, lane, accepted_ns, staged_ns, completed_ns }, answer)
+            },
+        )
+    }
+
     proptest! {
         #[test]
-        fn runs_reach_the_histogram_as_single_records_would(
-            latencies in prop::collection::vec(prop_oneof![1_u64..4, 1_u64..u64::MAX], 0..200),
+        fn runs_come_to_what_single_records_would(
+            requests in prop::collection::vec((success(), 1_usize..5), 0..100),
             settle_every in 1_usize..20,
         ) {
-            let mut metrics = OpMetrics::new(FINE_DIGITS);
-            let OpMetrics { queue_ns: mut naive_queue, latency_ns: mut naive, .. } =
-                OpMetrics::new(FINE_DIGITS);
-            for (index, latency_ns) in latencies.iter().enumerate() {
-                metrics.succeeded(7, latency_ns / 3, *latency_ns);
-                naive_queue.saturating_record(latency_ns / 3);
-                naive.saturating_record(*latency_ns);
+            let (mut metrics, mut naive) = (Metrics::new(), Metrics::new());
+            let all = requests.iter().flat_map(|(one, times)| std::iter::repeat_n(*one, *times));
+            for (index, (success, answer)) in all.enumerate() {
+                metrics.succeeded(success, answer);
                 if index % settle_every == 0 {
                     metrics.settle();
                 }
+                let counted = naive.of(success.kind).unwrap();
+                counted.completed += 1;
+                counted.bytes += if success.kind.is_transfer() { u64::from(answer) } else { 0 };
+                if let Some(lane) = success.lane {
+                    counted.lanes.count(lane, 1);
+                }
+                let queue_ns = success.staged_ns.saturating_sub(success.accepted_ns);
+                counted.queue_ns.saturating_record(queue_ns);
+                let latency_ns = success.completed_ns.saturating_sub(success.staged_ns);
+                counted.latency_ns.saturating_record(latency_ns);
             }
             metrics.settle();
-            prop_assert!(metrics.latency_ns == naive);
-            prop_assert!(metrics.queue_ns == naive_queue);
-            prop_assert_eq!(metrics.completed, latencies.len() as u64);
-            prop_assert_eq!(metrics.bytes, 7 * latencies.len() as u64);
+            for ((name, ours), (_, naive)) in metrics.kinds().iter().zip(naive.kinds()) {
+                prop_assert!(ours.latency_ns == naive.latency_ns, "{name}");
+                prop_assert!(ours.queue_ns == naive.queue_ns, "{name}");
+                let ours = (ours.completed, ours.bytes, ours.lanes);
+                prop_assert_eq!(ours, (naive.completed, naive.bytes, naive.lanes));
+            }
         }
     }
 

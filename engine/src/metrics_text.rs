@@ -122,9 +122,12 @@ mod tests {
     #[test]
     fn every_line_is_a_sample_or_a_comment_and_the_numbers_are_there() {
         let mut metrics = Metrics::new();
-        metrics.read.succeeded(4096, 1_000_000, 2_000_000);
-        metrics.read.succeeded(4096, 1_000_000, 2_000_000);
-        metrics.settle();
+        metrics.read.completed = 2;
+        metrics.read.bytes = 8192;
+        metrics.read.queue_ns += 1_000_000;
+        metrics.read.queue_ns += 1_000_000;
+        metrics.read.latency_ns += 2_000_000;
+        metrics.read.latency_ns += 2_000_000;
         metrics.enters = 3;
         metrics.read.lanes.inline = 2;
         let text = metrics.to_prometheus("engine=\"0\"");

@@ -4,8 +4,8 @@
 
 use crate::backend::RequestKind;
 use crate::error::{Error, ErrorKind, Ran};
-use crate::inflight::{GivenUp, Slot};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Success};
+use crate::slot::{GivenUp, Slot};
 
 /// How often in a row EINTR and EAGAIN are answered by trying again. A regular file gives either
 /// only in passing; a non-blocking pipe would give EAGAIN for ever.
@@ -21,11 +21,9 @@ pub(crate) enum Settled {
 }
 
 /// Takes the kernel's answer to a request into its slot and into the metrics.
-#[inline]
 pub(crate) fn settle(slot: &mut Slot, result: i32, now_ns: u64, metrics: &mut Metrics) -> Settled {
-    let is_transfer = slot.request.kind.is_transfer();
+    let is_transfer = slot.described.request.kind.is_transfer();
     match u32::try_from(result) {
-        // The usual case first: everything that was asked for.
         Ok(bytes) if is_transfer && bytes == slot.left_bytes => {
             succeed(slot, slot.done_bytes + bytes, now_ns, metrics)
         }
@@ -35,13 +33,8 @@ pub(crate) fn settle(slot: &mut Slot, result: i32, now_ns: u64, metrics: &mut Me
     }
 }
 
-#[inline]
 fn succeed(slot: &Slot, answer: u32, now_ns: u64, metrics: &mut Metrics) -> Settled {
-    if let Some(counted) = metrics.of(slot.request.kind) {
-        let bytes = if slot.request.kind.is_transfer() { answer } else { 0 };
-        let queue_ns = slot.staged_ns.saturating_sub(slot.accepted_ns);
-        counted.succeeded(bytes, queue_ns, now_ns.saturating_sub(slot.staged_ns));
-    }
+    metrics.succeeded(Success::of(slot, None, now_ns), answer);
     Settled::Finished(Ok(answer))
 }
 
@@ -51,14 +44,14 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
     assert!(bytes < slot.left_bytes, "the kernel moved more bytes than it was asked for");
     slot.done_bytes += bytes;
     slot.retries = 0;
-    match (slot.request.kind.is_read(), bytes) {
+    match (slot.described.request.kind.is_read(), bytes) {
         (true, 0) => return succeed(slot, slot.done_bytes, now_ns, metrics),
         (false, 0) => {
             let why = "the kernel took no bytes and gave no reason: look at the kernel's log";
             let error = Error::refused(ErrorKind::Io, "write", why).with_ran(Ran::Begun);
             return fail(slot, error, metrics);
         }
-        (true, _) if !bytes.is_multiple_of(slot.block_len_bytes) => {
+        (true, _) if !bytes.is_multiple_of(slot.described.block_len_bytes) => {
             // A direct transfer ends between two blocks only at the end of the file, and could not
             // be continued from there anyway.
             return succeed(slot, slot.done_bytes, now_ns, metrics);
@@ -68,16 +61,17 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
     if slot.given_up.is_some() {
         return give_up(slot, Ran::Begun, metrics);
     }
-    if let Some(counted) = metrics.of(slot.request.kind) {
+    if let Some(counted) = metrics.of(slot.described.request.kind) {
         counted.short_transfers += 1;
     }
     // For example 4096 bytes wanted at offset 8192, of which 1000 came: next 3096 at 9192.
-    slot.request.offset += u64::from(bytes);
+    slot.described.request.offset += u64::from(bytes);
     slot.left_bytes -= bytes;
-    match slot.request.kind {
+    match slot.described.request.kind {
         RequestKind::Read | RequestKind::Write => {
-            slot.request.len -= bytes;
-            slot.request.address = slot.request.address.wrapping_add(bytes as usize);
+            slot.described.request.len -= bytes;
+            slot.described.request.address =
+                slot.described.request.address.wrapping_add(bytes as usize);
         }
         _ => slot.advance_vector(bytes),
     }
@@ -88,7 +82,7 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
 fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
     // Linux has closed the descriptor even when it says EINTR: to try again would close a
     // stranger's.
-    let repeatable = slot.request.kind != RequestKind::Close;
+    let repeatable = slot.described.request.kind != RequestKind::Close;
     let passing = repeatable && matches!(errno, libc::EINTR | libc::EAGAIN);
     // A worker that is stopped in the middle says EINTR.
     if slot.given_up.is_some() && (passing || errno == libc::ECANCELED) {
@@ -98,12 +92,12 @@ fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
     }
     if passing && slot.retries < RETRIES_MAX {
         slot.retries += 1;
-        if let Some(counted) = metrics.of(slot.request.kind) {
+        if let Some(counted) = metrics.of(slot.described.request.kind) {
             counted.retries += 1;
         }
         return Settled::Again;
     }
-    fail(slot, Error::from_errno(slot.request.kind.name(), errno), metrics)
+    fail(slot, Error::from_errno(slot.described.request.kind.name(), errno), metrics)
 }
 
 /// Whether a request that is with no backend has run. One that came back to be continued has: it
@@ -115,11 +109,11 @@ pub(crate) fn ran_before(slot: &Slot) -> Ran {
 /// The end of a request that was given up.
 #[cold]
 pub(crate) fn give_up(slot: &Slot, ran: Ran, metrics: &mut Metrics) -> Settled {
-    if let Some(counted) = metrics.of(slot.request.kind) {
+    if let Some(counted) = metrics.of(slot.described.request.kind) {
         counted.given_up += 1;
     }
     let why = slot.given_up.unwrap_or(GivenUp::Cancelled);
-    fail(slot, given_up(why, slot.request.kind.name(), ran), metrics)
+    fail(slot, given_up(why, slot.described.request.kind.name(), ran), metrics)
 }
 
 /// The error of a request that was given up.
@@ -145,11 +139,11 @@ fn fail(slot: &Slot, error: Error, metrics: &mut Metrics) -> Settled {
         0 => error,
         bytes => error.with_transferred(bytes).with_ran(Ran::Begun),
     };
-    if let Some(counted) = metrics.of(slot.request.kind) {
+    if let Some(counted) = metrics.of(slot.described.request.kind) {
         counted.failed += 1;
     }
-    let error = if slot.request.kind.is_transfer() {
-        error.with_offset(slot.request.offset)
+    let error = if slot.described.request.kind.is_transfer() {
+        error.with_offset(slot.described.request.offset)
     } else {
         error
     };
@@ -176,7 +170,7 @@ mod tests {
         for result in results {
             assert!(matches!(last, Settled::Again), "nothing comes after the end");
             last = settle(slot, *result, 10, &mut metrics);
-            left.push((slot.request.offset, slot.request.len));
+            left.push((slot.described.request.offset, slot.described.request.len));
         }
         (last, left)
     }

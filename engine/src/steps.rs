@@ -6,23 +6,25 @@ use crate::callback::{Completion, Outcome};
 use crate::chain::{CHAIN_LEN_MAX, Next, Place};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
-use crate::inflight::{GivenUp, OpId};
+use crate::inflight::OpId;
 use crate::intake::{Context, Intake, Panic, Refused, refuse};
-use crate::op::{Operation, Step};
+use crate::op::{After, Described, Operation};
+use crate::slot::GivenUp;
 use crate::turn::Turn;
 
 /// The steps of one chain, in order.
-pub(crate) type Steps = [Option<Step>; CHAIN_LEN_MAX];
+pub(crate) type Steps = [Option<(Described, After)>; CHAIN_LEN_MAX];
 
 /// Describes all steps, or none.
 pub(crate) fn describe_all(
     count: u32,
-    mut describe: impl FnMut(u32) -> Result<Step, Error>,
+    mut describe: impl FnMut(u32, &mut Described) -> Result<After, Error>,
 ) -> Result<Steps, Error> {
     let mut steps: Steps = [const { None }; CHAIN_LEN_MAX];
     for (index, place) in (0..count).zip(&mut steps) {
-        let len = count as usize;
-        *place = Some(describe(index).map_err(|error| error.with_step(index as usize, len))?);
+        let (described, after) = place.insert((Described::empty(), After::Success));
+        *after = describe(index, described)
+            .map_err(|error| error.with_step(index as usize, count as usize))?;
     }
     Ok(steps)
 }
@@ -42,7 +44,9 @@ impl Intake {
             return Err(refuse(op, on_complete, error));
         }
         let surroundings = self.surroundings();
-        let steps = match describe_all(O::STEPS, |step| op.describe_step(step, surroundings)) {
+        let described =
+            describe_all(O::STEPS, |step, into| op.describe_step(step, surroundings, into));
+        let steps = match described {
             Ok(steps) => steps,
             Err(error) => return Err(refuse(op, on_complete, error)),
         };
@@ -74,7 +78,7 @@ impl Intake {
     /// Whether the bytes of all steps together can be accepted.
     pub(crate) fn check_bytes(&self, steps: &Steps) -> Result<(), Error> {
         let steps = steps.iter().flatten();
-        let total_bytes = steps.map(|step| u64::from(step.described.total_bytes)).sum();
+        let total_bytes = steps.map(|(described, _)| u64::from(described.total_bytes)).sum();
         if self.inflight.has_room_for(total_bytes) {
             return Ok(());
         }

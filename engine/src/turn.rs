@@ -1,6 +1,6 @@
-//! One turn of the loop: give up what is to be given up, hand a batch over, wait, settle what has
-//! come, and call back. Extends `engine::Engine`; called by its `tick`, by `shutdown` and by
-//! `handle`.
+//! One turn of the loop: give up what is to be given up, hand a batch over, wait, and let
+//! `dispatch` settle what has come. Extends `engine::Engine`; called by its `tick`, by `shutdown`
+//! and by `handle`.
 //!
 //! ```text
 //! queue ──► window ──► Backend::stage ──► Backend::enter
@@ -14,9 +14,9 @@ use crate::buffer::Seal;
 use crate::depth::slots_of;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
-use crate::inflight::{GivenUp, OpId, Slot};
 use crate::intake::Panic;
-use crate::settle::{Settled, give_up, ran_before, settle};
+use crate::settle::{give_up, ran_before};
+use crate::slot::{GivenUp, Slot};
 use std::os::fd::BorrowedFd;
 
 impl Engine {
@@ -152,26 +152,7 @@ impl Engine {
         }
         let now_ns = self.intake.look_at_clock();
         self.window.begin(now_ns);
-        let (mut index, mut slots) = (0, 0);
-        while self.batch.len() < limit
-            && slots < room
-            && let Some(id) = self.intake.queue.get(index)
-        {
-            index += 1;
-            let slot = self.intake.inflight.slot(*id);
-            if let Some(place) = slot.place {
-                // A chain is not cut for the sake of the batch's size.
-                let before = self.batch.len();
-                self.stage_steps(place.chain, room - slots, now_ns);
-                slots += self.batch.len() - before;
-                continue;
-            }
-            slots += self.window.slots(slot) as usize;
-            if slot.staged_ns == 0 {
-                slot.staged_ns = now_ns;
-            }
-            self.batch.push(slot.request);
-        }
+        let has_chains = self.fill_batch(limit, room, now_ns);
         if Seal::IS_ON {
             self.seal_batch();
         }
@@ -182,7 +163,56 @@ impl Engine {
         // removes it after the completion; at the end the engine drains or forgets them.
         let taken = unsafe { self.backend.stage(&self.batch) };
         assert!(taken <= self.batch.len(), "a backend took more requests than it was given");
+        if !has_chains && self.window.is_fixed() && taken == self.batch.len() {
+            self.window.enter_plain(taken);
+            self.intake.queue.drain(..taken);
+        } else {
+            self.leave_queue(taken);
+        }
         self.batch.clear();
+        self.window.staged(!self.intake.queue.is_empty());
+        // Not more than the window's room, which is a `u32`.
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        self.intake.metrics.batches += u64::from(taken > 0);
+        self.intake.metrics.staged += u64::from(taken);
+        taken
+    }
+
+    /// Puts requests from the front of the queue into the batch; answers whether steps of chains
+    /// are among them. What is no step counts from here on as being with the backend.
+    fn fill_batch(&mut self, limit: usize, room: usize, now_ns: u64) -> bool {
+        let (mut index, mut slots, mut has_chains) = (0, 0, false);
+        while self.batch.len() < limit
+            && slots < room
+            && let Some(id) = self.intake.queue.get(index)
+        {
+            index += 1;
+            let slot = self.intake.inflight.slot(*id);
+            if let Some(place) = slot.place {
+                has_chains = true;
+                // A chain is not cut for the sake of the batch's size.
+                let before = self.batch.len();
+                self.stage_steps(place.chain, room - slots, now_ns);
+                slots += self.batch.len() - before;
+                continue;
+            }
+            slots += self.window.slots(slot) as usize;
+            if slot.staged_ns == 0 {
+                slot.staged_ns = now_ns;
+            }
+            slot.with_backend = true;
+            // Straight from the slot, where `push` would copy it twice.
+            self.batch.extend_from_slice(std::slice::from_ref(&slot.described.request));
+        }
+        has_chains
+    }
+
+    /// The backend has taken so many of the batch: takes them out of the queue.
+    fn leave_queue(&mut self, taken: usize) {
+        for request in &self.batch[taken..] {
+            let id = self.intake.inflight.id_from_bits(request.id);
+            self.intake.inflight.slot(id).with_backend = false;
+        }
         let mut left = taken;
         while left > 0
             && let Some(id) = self.intake.queue.pop_front()
@@ -192,12 +222,10 @@ impl Engine {
                 Some(place) => {
                     let inflight = &mut self.intake.inflight;
                     let count = self.intake.chains.entered(place.chain, inflight);
-                    self.window.enter_linked(count);
+                    self.window.enter_plain(count);
                     count
                 }
                 None => {
-                    slot.with_backend = true;
-                    slot.was_with_backend = true;
                     self.window.enter(slot);
                     1
                 }
@@ -205,12 +233,6 @@ impl Engine {
             assert!(count <= left, "a backend took linked requests in part");
             left -= count;
         }
-        self.window.staged(!self.intake.queue.is_empty());
-        // Not more than the window's room, which is a `u32`.
-        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
-        self.intake.metrics.batches += u64::from(taken > 0);
-        self.intake.metrics.staged += u64::from(taken);
-        taken
     }
 
     /// Notes what the backend must not change of the memory that it is about to get.
@@ -230,7 +252,8 @@ impl Engine {
         let inflight = &mut self.intake.inflight;
         self.window.part_writes(&mut self.intake.queue, |id| {
             let slot = inflight.slot(id);
-            let is_write = slot.request.kind.is_transfer() && !slot.request.kind.is_read();
+            let is_write =
+                slot.described.request.kind.is_transfer() && !slot.described.request.kind.is_read();
             (is_write && slot.place.is_none()).then(|| slots_of(slot.left_bytes))
         });
     }
@@ -262,70 +285,6 @@ impl Engine {
             self.report.note("the depth and the target that were asked for", why);
         }
     }
-
-    /// Settles what has come, and calls back.
-    fn dispatch(&mut self, turn: &mut Turn) {
-        if self.completions.is_empty() {
-            return;
-        }
-        let now_ns = self.intake.look_at_clock();
-        for index in 0..self.completions.len() {
-            let raw = self.completions[index];
-            let id = self.intake.inflight.id_from_bits(raw.id);
-            let slot = self.intake.inflight.slot(id);
-            // Its rest may be in the queue: a second completion of the same request.
-            assert!(slot.with_backend, "a backend completed a request that is not with it");
-            self.window.leave(slot, raw, now_ns);
-            slot.with_backend = false;
-            slot.seal.check(self.intake.arena.as_deref(), &slot.request);
-            if let Some(counted) = self.intake.metrics.of(slot.request.kind) {
-                counted.lanes.count(raw.lane);
-            }
-            if let Some(place) = slot.place {
-                self.step_completed(place, raw.result, now_ns, turn);
-                continue;
-            }
-            let settled = settle(slot, raw.result, now_ns, &mut self.intake.metrics);
-            self.finish(id, settled, turn);
-        }
-        self.completions.clear();
-        self.window.learn(now_ns);
-        self.intake.metrics.settle();
-    }
-
-    /// Calls back, or queues what is to be continued.
-    #[inline]
-    fn finish(&mut self, id: OpId, settled: Settled, turn: &mut Turn) {
-        let outcome = match settled {
-            Settled::Finished(Err(error)) if self.report.iopoll => Err(error.about_polling()),
-            Settled::Finished(outcome) => outcome,
-            Settled::Again => {
-                // Before the others: it has waited longest.
-                self.intake.queue.push_front(id);
-                return;
-            }
-        };
-        if let Err(error) = &outcome {
-            turn.cancelled += u32::from(error.kind() == ErrorKind::Cancelled);
-        }
-        let called = self.intake.call_back(id, outcome);
-        self.called_back(called, turn);
-    }
-
-    /// Counts a callback, and keeps the first panic.
-    #[inline]
-    pub(crate) fn called_back(&mut self, called: Result<(), Panic>, turn: &mut Turn) {
-        turn.tick.completed += 1;
-        if let Err(payload) = called {
-            self.intake.metrics.callback_panics += 1;
-            turn.panicked += 1;
-            match turn.panic {
-                None => turn.panic = Some(payload),
-                // Not dropped: a payload may panic again when it is, in the middle of the loop.
-                Some(_) => std::mem::forget(payload),
-            }
-        }
-    }
 }
 
 /// What an engine answers whose backend has broken the contract: what is in flight is not known any
@@ -347,5 +306,7 @@ pub(crate) struct Turn {
     pub(crate) panicked: u32,
     /// Its last look at the clock; 0 for none.
     pub(crate) looked_ns: u64,
+    /// Whether a callback runs.
+    pub(crate) is_calling: bool,
     pub(crate) panic: Option<Panic>,
 }

@@ -159,8 +159,8 @@ fn has_no_offsets() -> bool {
 ///
 /// # Safety
 /// As `perform`.
-pub(super) unsafe fn read_from_cache(request: &Request) -> i32 {
-    let RequestFile::Fd(fd) = request.file else { return -libc::EAGAIN };
+#[inline]
+pub(super) unsafe fn read_from_cache(fd: c_int, request: &Request) -> i32 {
     let vector = iovec { iov_base: request.address.cast(), iov_len: request.len as usize };
     let offset = signed(request.offset);
     // SAFETY: the caller vouches for the memory, and the vector lives until the call returns.

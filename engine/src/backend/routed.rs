@@ -75,25 +75,22 @@ impl<B: Backend> Routed<B> {
         Ok(())
     }
 
-    /// How a request is to go. `Backend` also where another way cannot be gone.
+    /// What the table says of a request.
     #[inline]
-    fn route(&mut self, request: &Request, queue: QueueLength) -> Route {
+    fn route(&self, request: &Request, queue: QueueLength) -> Route {
         let op = LaneOp::of(request);
-        let cell = CellIndex::new(op, request.file_system, request.direct, queue);
-        match self.table.route_at(cell) {
-            Route::Backend => Route::Backend,
-            other => self.passable(request, other),
-        }
+        self.table.route_at(CellIndex::new(op, request.file_system, request.direct, queue))
     }
 
     /// The route, or `Backend` where it cannot be gone.
+    #[inline]
     fn passable(&mut self, request: &Request, route: Route) -> Route {
         let possible = match route {
-            _ if request.kind == RequestKind::Nop => false,
             Route::Backend => true,
+            _ if request.kind == RequestKind::Nop => false,
             Route::IfCached => self.is_worth_trying(request),
-            Route::Inline | Route::IfAwaited => self.file_is_known(request),
-            Route::Helpers => self.file_is_known(request) && self.have_helpers(),
+            Route::Inline | Route::IfAwaited => self.file_of(request).is_some(),
+            Route::Helpers => self.file_of(request).is_some() && self.have_helpers(),
         };
         if possible { route } else { Route::Backend }
     }
@@ -115,24 +112,23 @@ impl<B: Backend> Routed<B> {
         if !plain {
             return false;
         }
-        let file = self.resolved(request).map(|request| request.file);
-        let Some(RequestFile::Fd(fd)) = file else { return false };
+        let Some(RequestFile::Fd(fd)) = self.file_of(request) else { return false };
         self.cached_files.of(fd).is_worth_trying()
     }
 
-    /// Whether the request names no slot, or one whose descriptor is known.
+    /// The request's file with a descriptor in the place of a slot, which only the ring
+    /// understands; `None` for a slot whose descriptor is not known.
     #[inline]
-    fn file_is_known(&self, request: &Request) -> bool {
-        let RequestFile::Slot(slot) = request.file else { return true };
-        self.slots.get(slot as usize).is_some_and(|fd| *fd >= 0)
+    fn file_of(&self, request: &Request) -> Option<RequestFile> {
+        let RequestFile::Slot(slot) = request.file else { return Some(request.file) };
+        let fd = *self.slots.get(slot as usize)?;
+        (fd >= 0).then_some(RequestFile::Fd(fd))
     }
 
-    /// The request with a descriptor in the place of a slot, which only the ring understands.
+    /// The request with that file.
     #[inline]
     fn resolved(&self, request: &Request) -> Option<Request> {
-        let RequestFile::Slot(slot) = request.file else { return Some(*request) };
-        let fd = *self.slots.get(slot as usize)?;
-        (fd >= 0).then_some(Request { file: RequestFile::Fd(fd), ..*request })
+        Some(Request { file: self.file_of(request)?, ..*request })
     }
 
     /// So many of a batch were taken.
@@ -166,40 +162,41 @@ impl<B: Backend> Routed<B> {
     fn run_here(&mut self, wait: Wait, completions: &mut Vec<Completion>) {
         let is_only_one = self.in_flight == 1 && !self.has_waker;
         let awaited = is_only_one && matches!(wait, Wait::AtLeast(1..));
-        for index in 0..self.here.len() {
-            let (request, route) = self.here[index];
-            let answer = match self.resolved(&request) {
-                Some(resolved) => self.call(&resolved, route, awaited),
-                None => None,
-            };
-            match answer {
+        let mut here = std::mem::take(&mut self.here);
+        for (request, route) in &here {
+            match self.call(request, *route, awaited) {
                 Some(result) => {
                     completions.push(Completion { id: request.id, result, lane: Lane::Inline });
                 }
-                None => self.refused.push(request),
+                None => self.refused.push(*request),
             }
         }
-        self.here.clear();
+        here.clear();
+        self.here = here;
     }
 
     /// Makes one call, if this is the place for it after all.
+    #[inline]
     fn call(&mut self, request: &Request, route: Route, awaited: bool) -> Option<i32> {
         match route {
-            // SAFETY: the contract of `stage`: until the completion the file is open and the memory
-            // is the backend's, and nobody else has this request.
-            Route::IfAwaited if awaited => Some(unsafe { perform(request) }),
+            Route::IfAwaited if awaited => {
+                let request = self.resolved(request)?;
+                // SAFETY: the contract of `stage`: until the completion the file is open and the
+                // memory is the backend's, and nobody else has this request.
+                Some(unsafe { perform(&request) })
+            }
             Route::Inline => {
+                let request = self.resolved(request)?;
                 // SAFETY: as above.
-                let call = || unsafe { perform_here(request) };
+                let call = || unsafe { perform_here(&request) };
                 self.watch.around(&mut self.table, request.id, call)
             }
             _ if route == Route::IfAwaited && !self.is_worth_trying(request) => None,
             _ => {
+                let RequestFile::Fd(fd) = self.file_of(request)? else { return None };
                 // SAFETY: as above.
-                let answer = unsafe { read_from_cache(request) };
-                if let RequestFile::Fd(fd) = request.file {
-                    self.cached_files.of(fd).tried(answer >= 0);
-                }
+                let answer = unsafe { read_from_cache(fd, request) };
+                self.cached_files.of(fd).tried(answer >= 0);
                 // Whatever the errno, the other backend decides: some file systems cannot try.
                 (answer >= 0).then_some(answer)
             }
@@ -274,13 +271,20 @@ unsafe impl<B: Backend> Backend for Routed<B> {
         let planned = self.watch.plan(&self.table, batch, queue);
         let mut planned = planned.map(|route| self.passable(&batch[0], route));
         let (mut taken, mut in_run) = (0, false);
+        // The last one that the table has sent to the other backend: most batches are of one sort.
+        let mut passed_on: Option<&Request> = None;
         for (index, request) in batch.iter().enumerate() {
             // A run stays whole, and its order is the other backend's to keep.
             let is_linked = std::mem::replace(&mut in_run, request.linked) || request.linked;
             let route = match planned.take() {
                 Some(route) => route,
                 None if is_linked => Route::Backend,
-                None => self.route(request, queue),
+                None if passed_on.is_some_and(|other| goes_as(request, other)) => continue,
+                None => {
+                    let route = self.route(request, queue);
+                    passed_on = (route == Route::Backend).then_some(request);
+                    self.passable(request, route)
+                }
             };
             if route == Route::Backend {
                 continue;
@@ -343,6 +347,16 @@ unsafe impl<B: Backend> Backend for Routed<B> {
         self.watch.arrived(&mut self.table, &completions[before..]);
         entered
     }
+}
+
+/// Whether the table says of one request what it says of another of the same file system.
+#[inline]
+fn goes_as(request: &Request, other: &Request) -> bool {
+    request.kind == other.kind
+        && request.flags == other.flags
+        && request.len == other.len
+        && request.direct == other.direct
+        && request.file_system == other.file_system
 }
 
 #[cfg(test)]

@@ -236,13 +236,14 @@ unsafe impl Backend for Uring {
         };
         let before = completions.len();
         let mut rung = false;
-        let arrived = self.ring.completions();
-        completions.extend(
-            arrived
-                .inspect(|cqe| rung |= cqe.user_data == RUNG)
-                .filter(|cqe| cqe.user_data < RUNG)
-                .map(|cqe| Completion { id: cqe.user_data, result: cqe.res, lane: Lane::Ring }),
-        );
+        for cqe in self.ring.completions() {
+            if cqe.user_data < RUNG {
+                let id = cqe.user_data;
+                completions.push(Completion { id, result: cqe.res, lane: Lane::Ring });
+            } else {
+                rung |= cqe.user_data == RUNG;
+            }
+        }
         if self.polls {
             // At most so many as were counted in.
             self.polled -= u32::try_from(completions.len() - before).unwrap_or(0);

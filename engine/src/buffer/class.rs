@@ -41,8 +41,8 @@ pub(crate) struct Class {
     /// Bytes from one buffer to the next: the length rounded up to the alignment.
     stride_bytes: usize,
     count: u32,
-    /// How many buffers one registered piece holds.
-    buffers_per_chunk: u32,
+    /// One registered piece holds 2 to this power buffers.
+    chunk_shift: u32,
     /// The index of its first registered piece. Written once, at the start of its engine.
     first_chunk: AtomicU32,
     /// Which arena it belongs to.
@@ -71,13 +71,15 @@ impl Class {
         let mapping = Mapping::new(stride_bytes * count as usize, huge)?;
         // At least one, because a buffer is at most 1 GiB.
         let fitting = (CHUNK_LEN_MAX_BYTES / stride_bytes).max(1);
+        // A power of two, so that no request pays for a division.
+        let chunk_shift = fitting.ilog2();
         Ok(Arc::new(Self {
             mapping,
             buffer_len_bytes,
             zero_on_return: settings.zero_on_return,
             stride_bytes,
             count,
-            buffers_per_chunk: u32::try_from(fitting).unwrap_or(u32::MAX),
+            chunk_shift,
             first_chunk: AtomicU32::new(UNREGISTERED),
             arena,
             free: FreeList::full(count),
@@ -144,7 +146,7 @@ impl Class {
 
     /// The memory in pieces that can be registered, none of which cuts a buffer: start and bytes.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = (NonNull<u8>, usize)> + '_ {
-        let per_chunk = self.buffers_per_chunk;
+        let per_chunk = 1 << self.chunk_shift;
         (0..self.count.div_ceil(per_chunk)).map(move |chunk| {
             let first = chunk * per_chunk;
             let buffers = per_chunk.min(self.count - first);
@@ -168,7 +170,7 @@ impl Class {
     pub(super) fn chunk_of(&self, number: u32) -> Option<u16> {
         match self.first_chunk.load(Ordering::Relaxed) {
             UNREGISTERED => None,
-            first => u16::try_from(first + number / self.buffers_per_chunk).ok(),
+            first => u16::try_from(first + (number >> self.chunk_shift)).ok(),
         }
     }
 

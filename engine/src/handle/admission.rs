@@ -3,9 +3,10 @@
 
 use crate::callback::{Order, Outcome};
 use crate::error::{Error, ErrorKind, Ran};
-use crate::inflight::{GivenUp, OpId};
+use crate::inflight::OpId;
 use crate::intake::{Intake, Panic};
 use crate::settle::given_up;
+use crate::slot::GivenUp;
 use crate::steps::describe_all;
 
 /// What became of a request that the queue held.
@@ -51,7 +52,9 @@ impl Intake {
         }
         let surroundings = self.surroundings();
         if order.steps() > 1 {
-            return match describe_all(order.steps(), |step| order.describe(step, surroundings)) {
+            return match describe_all(order.steps(), |step, into| {
+                order.describe(step, surroundings, into)
+            }) {
                 Ok(steps) => match self.check_bytes(&steps) {
                     Ok(()) => {
                         let id = self.accept_steps(steps, accepted_ns);
@@ -64,21 +67,14 @@ impl Intake {
                 Err(error) => self.turn_away(order, error),
             };
         }
-        let described = match order.describe(0, surroundings) {
-            Ok(step) => step.described,
+        let described =
+            self.describe(|surroundings, into| order.describe(0, surroundings, into).map(drop));
+        match described {
+            Err(error) if error.kind() == ErrorKind::Full => return Ok(Admitted::Back(order)),
             Err(error) => return self.turn_away(order, error),
-        };
-        // What has bytes gives nothing up to describe itself, and can do so again.
-        if !self.inflight.has_room_for(u64::from(described.total_bytes)) {
-            let error = self.inflight.refusal(u64::from(described.total_bytes));
-            if error.kind() == ErrorKind::Full {
-                return Ok(Admitted::Back(order));
-            }
-            return self.turn_away(order, error);
+            Ok(()) => {}
         }
-        let Some((id, slot)) = self.inflight.insert(described) else {
-            unreachable!("there is room for a step");
-        };
+        let (id, slot) = self.inflight.occupy();
         slot.accepted_ns = accepted_ns;
         slot.parcel = order.into_parcel();
         self.queue.push_back(id);

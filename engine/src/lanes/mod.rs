@@ -121,11 +121,11 @@ pub struct LaneCounts {
 
 impl LaneCounts {
     #[inline]
-    pub(crate) fn count(&mut self, lane: Lane) {
+    pub(crate) fn count(&mut self, lane: Lane, requests: u64) {
         match lane {
-            Lane::Inline => self.inline += 1,
-            Lane::Ring => self.ring += 1,
-            Lane::Helper => self.helper += 1,
+            Lane::Inline => self.inline += requests,
+            Lane::Ring => self.ring += requests,
+            Lane::Helper => self.helper += requests,
         }
     }
 }

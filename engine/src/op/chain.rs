@@ -2,7 +2,7 @@
 //! the steps; when which step is handed over is decided elsewhere in the crate, by `chain`.
 
 use super::operation::Operation;
-use super::operation::sealed::{After, Describe, Described, Step, Surroundings};
+use super::operation::sealed::{After, Describe, Described, Surroundings};
 use super::{
     Advise, Allocate, Append, Link, MakeDirectory, Nop, Open, Read, ReadVectored, Rename, Stat,
     Sync, SyncRange, Truncate, Unlink, Write, WriteVectored, WriteWith,
@@ -81,13 +81,22 @@ impl<S: ChainSteps> Operation for Chain<S> {
 impl<S: ChainSteps> Describe for Chain<S> {
     const STEPS: u32 = S::COUNT;
 
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        self.steps.describe(0, surroundings)
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        self.steps.describe(0, surroundings, into)
     }
 
-    fn describe_step(&mut self, step: u32, surroundings: Surroundings<'_>) -> Result<Step, Error> {
-        let described = self.steps.describe(step, surroundings)?;
-        Ok(Step { described, after: After::Success })
+    fn describe_step(
+        &mut self,
+        step: u32,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<After, Error> {
+        self.steps.describe(step, surroundings, into)?;
+        Ok(After::Success)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -120,7 +129,8 @@ mod sealed {
             &mut self,
             step: u32,
             surroundings: Surroundings<'_>,
-        ) -> Result<Described, Error>;
+            into: &mut Described,
+        ) -> Result<(), Error>;
     }
 }
 
@@ -155,9 +165,10 @@ macro_rules! steps {
                 &mut self,
                 step: u32,
                 surroundings: Surroundings<'_>,
-            ) -> Result<Described, Error> {
+                into: &mut Described,
+            ) -> Result<(), Error> {
                 match step {
-                    $($index => self.$index.describe(surroundings),)+
+                    $($index => self.$index.describe(surroundings, into),)+
                     _ => unreachable!("a chain is asked for the steps that it has"),
                 }
             }

@@ -53,18 +53,23 @@ impl Operation for Close {
 }
 
 impl Describe for Close {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         if self.file.is_released() {
             let why = "it was closed before: open it anew to use it again";
             let error = Error::refused(ErrorKind::NotOpenForThis, "close", why);
             return Err(error.with_path(self.file.path()));
         }
-        Ok(Described::other(match self.file.release() {
+        into.set(match self.file.release() {
             Some(fd) => {
                 Request { len: fd.cast_unsigned(), ..Request::without_file(RequestKind::Close) }
             }
             None => Request::without_file(RequestKind::Nop),
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {

@@ -1,7 +1,7 @@
 //! Copying a range from one file to another through a buffer.
 
 use super::operation::Operation;
-use super::operation::sealed::{After, Describe, Described, Step, Surroundings};
+use super::operation::sealed::{After, Describe, Described, Surroundings};
 use super::transfer::transfer;
 use crate::backend::RequestKind;
 use crate::buffer::Buffer;
@@ -70,22 +70,32 @@ impl Operation for CopyRange {
 impl Describe for CopyRange {
     const STEPS: u32 = 2;
 
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         let CopyParts { from, from_offset, buffer, .. } = &*self.parts;
         if buffer.is_empty() {
             let why = "an empty buffer copies nothing: give it a length";
             return Err(Error::refused(ErrorKind::InvalidConfig, "copy", why));
         }
-        transfer(RequestKind::Read, from, *from_offset, buffer, surroundings)
+        transfer(RequestKind::Read, from, *from_offset, buffer, surroundings, into)
     }
 
-    fn describe_step(&mut self, step: u32, surroundings: Surroundings<'_>) -> Result<Step, Error> {
+    fn describe_step(
+        &mut self,
+        step: u32,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<After, Error> {
         if step == 0 {
-            return Ok(Step { described: self.describe(surroundings)?, after: After::Success });
+            self.describe(surroundings, into)?;
+            return Ok(After::Success);
         }
         let CopyParts { to, to_offset, buffer, .. } = &*self.parts;
-        let described = transfer(RequestKind::Write, to, *to_offset, buffer, surroundings)?;
-        Ok(Step { described, after: After::Bytes })
+        transfer(RequestKind::Write, to, *to_offset, buffer, surroundings, into)?;
+        Ok(After::Bytes)
     }
 
     fn path(&self) -> Option<&Path> {

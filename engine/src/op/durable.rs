@@ -1,6 +1,6 @@
 //! Writes that are durable when their callback comes.
 
-use super::operation::sealed::{After, Describe, Described, Step, Surroundings};
+use super::operation::sealed::{After, Describe, Described, Surroundings};
 use super::operation::{Operation, target};
 use super::sync::{check_not_poisoned_since, poison_if_data_is_lost};
 use super::transfer::transfer;
@@ -69,15 +69,25 @@ impl Operation for DurableWrite {
 impl Describe for DurableWrite {
     const STEPS: u32 = 2;
 
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        describe_write(&self.file, self.offset, &self.buffer, surroundings)
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        describe_write(&self.file, self.offset, &self.buffer, surroundings, into)
     }
 
-    fn describe_step(&mut self, step: u32, surroundings: Surroundings<'_>) -> Result<Step, Error> {
+    fn describe_step(
+        &mut self,
+        step: u32,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<After, Error> {
         if step > 0 {
-            return describe_sync(&self.file, surroundings);
+            return Ok(describe_sync(&self.file, surroundings, into));
         }
-        Ok(Step { described: self.describe(surroundings)?, after: After::Success })
+        self.describe(surroundings, into)?;
+        Ok(After::Success)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -100,18 +110,28 @@ impl Operation for DurableAppend {
 impl Describe for DurableAppend {
     const STEPS: u32 = 2;
 
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         // The kernel passes the offset over.
-        let mut described = describe_write(&self.file, 0, &self.buffer, surroundings)?;
-        described.request.flags |= RWF_APPEND;
-        Ok(described)
+        describe_write(&self.file, 0, &self.buffer, surroundings, into)?;
+        into.request.flags |= RWF_APPEND;
+        Ok(())
     }
 
-    fn describe_step(&mut self, step: u32, surroundings: Surroundings<'_>) -> Result<Step, Error> {
+    fn describe_step(
+        &mut self,
+        step: u32,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<After, Error> {
         if step > 0 {
-            return describe_sync(&self.file, surroundings);
+            return Ok(describe_sync(&self.file, surroundings, into));
         }
-        Ok(Step { described: self.describe(surroundings)?, after: After::Success })
+        self.describe(surroundings, into)?;
+        Ok(After::Success)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -125,24 +145,24 @@ fn describe_write(
     offset: u64,
     buffer: &Buffer,
     surroundings: Surroundings<'_>,
-) -> Result<Described, Error> {
-    let mut described = transfer(RequestKind::Write, file, offset, buffer, surroundings)?;
+    into: &mut Described,
+) -> Result<(), Error> {
+    transfer(RequestKind::Write, file, offset, buffer, surroundings, into)?;
     if file.durable_method() == DurableMethod::Dsync {
-        described.request.flags |= RWF_DSYNC;
+        into.request.flags |= RWF_DSYNC;
     }
-    Ok(described)
+    Ok(())
 }
 
 /// The second step: the sync.
-fn describe_sync(file: &File, surroundings: Surroundings<'_>) -> Result<Step, Error> {
+fn describe_sync(file: &File, surroundings: Surroundings<'_>, into: &mut Described) -> After {
     let target = target(file, surroundings.engine);
-    let request = Request { file: target, ..Request::without_file(RequestKind::SyncData) };
-    let after = match file.durable_method() {
+    into.set(Request { file: target, ..Request::without_file(RequestKind::SyncData) });
+    match file.durable_method() {
         DurableMethod::Dsync => After::Dsync,
         DurableMethod::LinkedSync => After::Success,
         DurableMethod::LaterSync => After::Unlinked,
-    };
-    Ok(Step { described: Described::other(request), after })
+    }
 }
 
 /// The bytes, if they are durable.

@@ -22,7 +22,7 @@ pub use copy::{CopyParts, CopyRange};
 pub use durable::{DurableAppend, DurableWrite};
 pub use nop::Nop;
 pub use operation::Operation;
-pub(crate) use operation::sealed::{After, Described, Step, Surroundings};
+pub(crate) use operation::sealed::{After, Described, Surroundings};
 pub use path::{Link, MakeDirectory, Open, Rename, Stat, Unlink};
 pub use space::{Advice, Advise, Allocate, AllocateMode, Truncate};
 pub use sync::{Sync, SyncRange};

@@ -23,8 +23,13 @@ impl Operation for Nop {
 
 impl Describe for Nop {
     #[inline]
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        Ok(Described::other(Request::without_file(RequestKind::Nop)))
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        into.set(Request::without_file(RequestKind::Nop));
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {

@@ -25,7 +25,7 @@ pub trait Operation: sealed::Describe + Sized + 'static {
 }
 
 pub(crate) mod sealed {
-    use super::{Arena, Error, Path, Request};
+    use super::{Arena, Error, Path, Request, RequestKind};
 
     /// An operation in the backend's terms.
     #[derive(Debug)]
@@ -39,10 +39,16 @@ pub(crate) mod sealed {
     }
 
     impl Described {
-        /// A request that moves no bytes.
-        #[inline]
-        pub(crate) fn other(request: Request) -> Self {
+        /// Nothing yet.
+        pub(crate) fn empty() -> Self {
+            let request = Request::without_file(RequestKind::Nop);
             Self { request, total_bytes: 0, block_len_bytes: 1 }
+        }
+
+        /// Describes a request that moves no bytes.
+        #[inline]
+        pub(crate) fn set(&mut self, request: Request) {
+            *self = Self { request, total_bytes: 0, block_len_bytes: 1 };
         }
     }
 
@@ -62,13 +68,6 @@ pub(crate) mod sealed {
         Dsync,
     }
 
-    /// A step of a chain.
-    #[derive(Debug)]
-    pub struct Step {
-        pub described: Described,
-        pub after: After,
-    }
-
     /// What an operation has to know of its engine.
     #[derive(Clone, Copy, Debug)]
     pub struct Surroundings<'a> {
@@ -86,17 +85,24 @@ pub(crate) mod sealed {
         /// How many steps it has.
         const STEPS: u32 = 1;
 
-        /// The operation in the backend's terms, or why it cannot be done. Addresses in it must
-        /// stay good when the operation itself is moved.
-        fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error>;
+        /// Puts the operation in the backend's terms into its place in the table of requests, or
+        /// says why it cannot be done. Addresses in it must stay good when the operation itself is
+        /// moved. What was in `into` before says nothing.
+        fn describe(
+            &mut self,
+            surroundings: Surroundings<'_>,
+            into: &mut Described,
+        ) -> Result<(), Error>;
 
         /// The same for one of several steps.
         fn describe_step(
             &mut self,
             _step: u32,
             surroundings: Surroundings<'_>,
-        ) -> Result<Step, Error> {
-            Ok(Step { described: self.describe(surroundings)?, after: After::Success })
+            into: &mut Described,
+        ) -> Result<After, Error> {
+            self.describe(surroundings, into)?;
+            Ok(After::Success)
         }
 
         /// What messages name.

@@ -74,13 +74,18 @@ impl Operation for Open {
 }
 
 impl Describe for Open {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        Ok(Described::other(Request {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        into.set(Request {
             address: self.path.address(),
             flags: self.flags.cast_unsigned(),
             len: OpenOptions::MODE,
             ..Request::without_file(RequestKind::Open)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -130,7 +135,11 @@ impl Operation for Stat {
 }
 
 impl Describe for Stat {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         const EMPTY: &CStr = c"";
         let (file, address, flags) = match &self.subject {
             Subject::Path(path) => (RequestFile::None, path.address(), 0),
@@ -139,14 +148,15 @@ impl Describe for Stat {
                 (RequestFile::Fd(file.raw_fd()), address, AT_EMPTY_PATH)
             }
         };
-        Ok(Described::other(Request {
+        into.set(Request {
             file,
             address,
             flags,
             len: STAT_MASK,
             second: self.answer.exposed(),
             ..Request::without_file(RequestKind::Stat)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -194,13 +204,18 @@ impl Operation for Rename {
 }
 
 impl Describe for Rename {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        Ok(Described::other(Request {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        into.set(Request {
             address: self.from.address(),
             second: self.to.exposed(),
             flags: self.flags,
             ..Request::without_file(RequestKind::Rename)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -244,12 +259,17 @@ impl Operation for Unlink {
 }
 
 impl Describe for Unlink {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        Ok(Described::other(Request {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        into.set(Request {
             address: self.path.address(),
             flags: self.flags.cast_unsigned(),
             ..Request::without_file(RequestKind::Unlink)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -284,12 +304,17 @@ impl Operation for MakeDirectory {
 }
 
 impl Describe for MakeDirectory {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        Ok(Described::other(Request {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        into.set(Request {
             address: self.path.address(),
             len: 0o777,
             ..Request::without_file(RequestKind::MakeDirectory)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -326,12 +351,17 @@ impl Operation for Link {
 }
 
 impl Describe for Link {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        Ok(Described::other(Request {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        into.set(Request {
             address: self.existing.address(),
             second: self.new.exposed(),
             ..Request::without_file(RequestKind::Link)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {

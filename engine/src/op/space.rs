@@ -99,16 +99,21 @@ impl Operation for Allocate {
 }
 
 impl Describe for Allocate {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         check(RequestKind::Allocate, &self.file, self.offset, self.len_bytes)?;
-        Ok(Described::other(Request {
+        into.set(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             file_system: self.file.file_system(),
             offset: self.offset,
             second: self.len_bytes,
             flags: self.mode.bits(),
             ..Request::without_file(RequestKind::Allocate)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -125,14 +130,19 @@ impl Operation for Truncate {
 }
 
 impl Describe for Truncate {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         check(RequestKind::Truncate, &self.file, 0, self.len_bytes)?;
-        Ok(Described::other(Request {
+        into.set(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             file_system: self.file.file_system(),
             offset: self.len_bytes,
             ..Request::without_file(RequestKind::Truncate)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -149,7 +159,11 @@ impl Operation for Advise {
 }
 
 impl Describe for Advise {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         let advice = match self.advice {
             Advice::Normal => flags::ADVICE_NORMAL,
             Advice::Random => flags::ADVICE_RANDOM,
@@ -158,14 +172,15 @@ impl Describe for Advise {
             Advice::DontNeed => flags::ADVICE_DONT_NEED,
         };
         check(RequestKind::Advise, &self.file, self.offset, u64::from(self.len_bytes))?;
-        Ok(Described::other(Request {
+        into.set(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             file_system: self.file.file_system(),
             offset: self.offset,
             len: self.len_bytes,
             flags: advice,
             ..Request::without_file(RequestKind::Advise)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {

@@ -54,14 +54,19 @@ fn loses_data(error: &Error) -> bool {
 }
 
 impl Describe for Sync {
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         let kind = if self.data_only { RequestKind::SyncData } else { RequestKind::Sync };
         self.file.check_poison(kind.name())?;
-        Ok(Described::other(Request {
+        into.set(Request {
             file: target(&self.file, surroundings.engine),
             file_system: self.file.file_system(),
             ..Request::without_file(kind)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -96,18 +101,23 @@ impl Operation for SyncRange {
 }
 
 impl Describe for SyncRange {
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         if !ends_within_offsets(self.offset, u64::from(self.len_bytes)) {
             return Err(too_far(RequestKind::SyncRange, &self.file, self.offset));
         }
-        Ok(Described::other(Request {
+        into.set(Request {
             file: RequestFile::Fd(self.file.raw_fd()),
             file_system: self.file.file_system(),
             offset: self.offset,
             len: self.len_bytes,
             flags: WAIT_WRITE_WAIT,
             ..Request::without_file(RequestKind::SyncRange)
-        }))
+        });
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {

@@ -98,8 +98,12 @@ impl Operation for Read {
 
 impl Describe for Read {
     #[inline]
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        transfer(RequestKind::Read, &self.file, self.offset, &self.buffer, surroundings)
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        transfer(RequestKind::Read, &self.file, self.offset, &self.buffer, surroundings, into)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -118,8 +122,12 @@ impl Operation for Write {
 
 impl Describe for Write {
     #[inline]
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        transfer(RequestKind::Write, &self.file, self.offset, &self.buffer, surroundings)
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        transfer(RequestKind::Write, &self.file, self.offset, &self.buffer, surroundings, into)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -136,12 +144,15 @@ impl Operation for Append {
 }
 
 impl Describe for Append {
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         // The kernel passes the offset over.
-        let mut described =
-            transfer(RequestKind::Write, &self.file, 0, &self.buffer, surroundings)?;
-        described.request.flags = RWF_APPEND;
-        Ok(described)
+        transfer(RequestKind::Write, &self.file, 0, &self.buffer, surroundings, into)?;
+        into.request.flags = RWF_APPEND;
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -158,20 +169,24 @@ impl Operation for WriteWith {
 }
 
 impl Describe for WriteWith {
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         let Self { file, offset, buffer, flags } = self;
-        let mut described = transfer(RequestKind::Write, file, *offset, buffer, surroundings)?;
-        described.request.flags = flags.bits();
+        transfer(RequestKind::Write, file, *offset, buffer, surroundings, into)?;
+        into.request.flags = flags.bits();
         if flags.contains(WriteFlags::ATOMIC) {
             // The kernel refuses registered buffers for atomic writes.
-            described.request.fixed_buffer = None;
-            let len = described.request.len;
+            into.request.fixed_buffer = None;
+            let len = into.request.len;
             if surroundings.has_real_files {
                 atomic::check(file.atomic_limits(), file.is_direct(), *offset, len)
                     .map_err(|error| error.with_path(file.path()).with_offset(*offset))?;
             }
         }
-        Ok(described)
+        Ok(())
     }
 
     fn path(&self) -> Option<&Path> {
@@ -187,7 +202,8 @@ pub(super) fn transfer(
     offset: u64,
     buffer: &Buffer,
     surroundings: Surroundings<'_>,
-) -> Result<Described, Error> {
+    into: &mut Described,
+) -> Result<(), Error> {
     let (address, len) = (buffer.start(), buffer.len_u32());
     check_end(kind, file, offset, len)?;
     check_alignment(kind, file, offset, address, len)?;
@@ -198,7 +214,7 @@ pub(super) fn transfer(
         file.check_poison(kind.name())?;
     }
     let Surroundings { engine, arena, .. } = surroundings;
-    let request = Request {
+    into.request = Request {
         file: target(file, engine),
         offset,
         address: address.as_ptr(),
@@ -208,8 +224,9 @@ pub(super) fn transfer(
         fixed_buffer: arena.and_then(|arena| buffer.chunk_of(arena)),
         ..Request::without_file(kind)
     };
-    let block_len_bytes = file.alignment().map_or(1, |alignment| alignment.offset);
-    Ok(Described { request, total_bytes: len, block_len_bytes })
+    into.total_bytes = len;
+    into.block_len_bytes = file.alignment().map_or(1, |alignment| alignment.offset);
+    Ok(())
 }
 
 /// Refuses a transfer that ends beyond the largest offset.

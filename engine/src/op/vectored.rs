@@ -48,9 +48,13 @@ impl Operation for ReadVectored {
 }
 
 impl Describe for ReadVectored {
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         let Self { file, offset, buffers } = self;
-        transfer(RequestKind::ReadVectored, file, *offset, buffers, surroundings)
+        transfer(RequestKind::ReadVectored, file, *offset, buffers, surroundings, into)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -67,9 +71,13 @@ impl Operation for WriteVectored {
 }
 
 impl Describe for WriteVectored {
-    fn describe(&mut self, surroundings: Surroundings<'_>) -> Result<Described, Error> {
+    fn describe(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
         let Self { file, offset, buffers } = self;
-        transfer(RequestKind::WriteVectored, file, *offset, buffers, surroundings)
+        transfer(RequestKind::WriteVectored, file, *offset, buffers, surroundings, into)
     }
 
     fn path(&self) -> Option<&Path> {
@@ -83,7 +91,8 @@ fn transfer(
     offset: u64,
     buffers: &mut BufferList,
     surroundings: Surroundings<'_>,
-) -> Result<Described, Error> {
+    into: &mut Described,
+) -> Result<(), Error> {
     let (vector, count, total_bytes) = buffers.vector().map_err(|why| {
         Error::refused(ErrorKind::Unsupported, kind.name(), why)
             .with_path(file.path())
@@ -99,7 +108,7 @@ fn transfer(
     if kind == RequestKind::WriteVectored {
         file.check_poison(kind.name())?;
     }
-    Ok(Described {
+    *into = Described {
         request: Request {
             file: target(file, surroundings.engine),
             offset,
@@ -111,5 +120,6 @@ fn transfer(
         },
         total_bytes,
         block_len_bytes: file.alignment().map_or(1, |alignment| alignment.offset),
-    })
+    };
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Reading a file by its path: open, read, close as one operation.
 
 use super::operation::Operation;
-use super::operation::sealed::{After, Describe, Described, Step, Surroundings};
+use super::operation::sealed::{After, Describe, Described, Surroundings};
 use super::path::KernelPath;
 use crate::backend::{Request, RequestKind};
 use crate::buffer::Buffer;
@@ -73,18 +73,31 @@ impl Operation for ReadWhole {
 impl Describe for ReadWhole {
     const STEPS: u32 = 3;
 
-    fn describe(&mut self, _surroundings: Surroundings<'_>) -> Result<Described, Error> {
-        Ok(Described::other(Request {
+    fn describe(
+        &mut self,
+        _surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<(), Error> {
+        into.set(Request {
             address: self.path.address(),
             flags: (libc::O_RDONLY | libc::O_CLOEXEC).cast_unsigned(),
             ..Request::without_file(RequestKind::Open)
-        }))
+        });
+        Ok(())
     }
 
-    fn describe_step(&mut self, step: u32, surroundings: Surroundings<'_>) -> Result<Step, Error> {
+    fn describe_step(
+        &mut self,
+        step: u32,
+        surroundings: Surroundings<'_>,
+        into: &mut Described,
+    ) -> Result<After, Error> {
         // Both later requests get the descriptor when it is there.
-        Ok(match step {
-            0 => Step { described: self.describe(surroundings)?, after: After::Success },
+        match step {
+            0 => {
+                self.describe(surroundings, into)?;
+                return Ok(After::Success);
+            }
             1 => {
                 let (address, len) = (self.buffer.start(), self.buffer.len_u32());
                 let request = Request {
@@ -93,14 +106,11 @@ impl Describe for ReadWhole {
                     fixed_buffer: surroundings.arena.and_then(|arena| self.buffer.chunk_of(arena)),
                     ..Request::without_file(RequestKind::Read)
                 };
-                let described = Described { request, total_bytes: len, block_len_bytes: 1 };
-                Step { described, after: After::Descriptor }
+                *into = Described { request, total_bytes: len, block_len_bytes: 1 };
             }
-            _ => {
-                let described = Described::other(Request::without_file(RequestKind::Close));
-                Step { described, after: After::Descriptor }
-            }
-        })
+            _ => into.set(Request::without_file(RequestKind::Close)),
+        }
+        Ok(After::Descriptor)
     }
 
     fn path(&self) -> Option<&Path> {

@@ -5,8 +5,9 @@
 use super::registry::Seat;
 use crate::backend::{Completion, RequestKind};
 use crate::depth::{Decision, Depth, Member, Sample, slots_of};
-use crate::inflight::{OpId, Slot};
+use crate::inflight::OpId;
 use crate::lanes::Lane;
+use crate::slot::Slot;
 use std::collections::VecDeque;
 
 /// A completion of a buffered file that came out of the call which submitted it, this fast, needed
@@ -101,7 +102,7 @@ impl Window {
     #[inline]
     pub(crate) fn slots(&self, slot: &Slot) -> u32 {
         match &self.adaptive {
-            Some(_) if slot.request.kind.is_transfer() && slot.place.is_none() => {
+            Some(_) if slot.described.request.kind.is_transfer() && slot.place.is_none() => {
                 slots_of(slot.left_bytes)
             }
             _ => 1,
@@ -118,18 +119,25 @@ impl Window {
         let slots = self.slots(slot);
         self.occupied += slots;
         if let Some(adaptive) = &mut self.adaptive
-            && is_write(slot.request.kind)
+            && is_write(slot.described.request.kind)
         {
             adaptive.writes_occupied += slots;
         }
     }
 
-    /// So many steps of a chain went to the backend.
+    /// Whether each request takes one slot of a number that never changes.
+    #[inline]
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.adaptive.is_none()
+    }
+
+    /// So many requests went to the backend that take one slot each: the steps of a chain, or any
+    /// if the depth is fixed.
     ///
     /// # Panics
     /// If there was no room for them.
     #[inline]
-    pub(crate) fn enter_linked(&mut self, count: usize) {
+    pub(crate) fn enter_plain(&mut self, count: usize) {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         assert!(count <= self.room(), "more requests went to the backend than the window allows");
         self.occupied += count;
@@ -245,10 +253,11 @@ impl Adaptive {
             // Linked steps wait for each other: their latency is not the device's.
             return;
         }
-        let kind = slot.request.kind;
+        let kind = slot.described.request.kind;
         let latency_ns = now_ns.saturating_sub(slot.staged_ns);
-        let is_cached =
-            !slot.request.direct && slot.staged_ns == self.staged_ns && latency_ns < CACHED_MAX_NS;
+        let is_cached = !slot.described.request.direct
+            && slot.staged_ns == self.staged_ns
+            && latency_ns < CACHED_MAX_NS;
         let counts = if is_write(kind) {
             self.writes_occupied = self.writes_occupied.saturating_sub(slots);
             &mut self.sample.writes

@@ -19,8 +19,8 @@ type Plan = Box<dyn FnMut(&[Request]) -> Vec<(u64, i32)>>;
 struct Liar {
     staged: Vec<Request>,
     plan: Plan,
-    /// How many requests it claims to have taken beyond those that it was given.
-    takes_more: usize,
+    /// How many requests it claims to have taken beyond those that it was given, or short of them.
+    takes_more: isize,
     dropped: Rc<RefCell<bool>>,
 }
 
@@ -60,7 +60,7 @@ unsafe impl Backend for Liar {
 
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
         self.staged.extend_from_slice(batch);
-        batch.len() + self.takes_more
+        batch.len().saturating_add_signed(self.takes_more)
     }
 
     fn cancel(&mut self, _id: u64) -> bool {
@@ -82,7 +82,7 @@ struct World {
     called: Rc<RefCell<u32>>,
 }
 
-fn world(takes_more: usize, plan: impl FnMut(&[Request]) -> Vec<(u64, i32)> + 'static) -> World {
+fn world(takes_more: isize, plan: impl FnMut(&[Request]) -> Vec<(u64, i32)> + 'static) -> World {
     let dropped = Rc::default();
     let plan = Box::new(plan);
     let liar = Liar { staged: Vec::new(), plan, takes_more, dropped: Rc::clone(&dropped) };
@@ -168,6 +168,14 @@ fn more_requests_taken_than_were_given() {
     let mut world = world(1, |_| Vec::new());
     world.read();
     world.assert_broken("more requests than it was given");
+}
+
+#[test]
+fn a_request_that_was_not_taken() {
+    let mut world = world(-1, |staged| vec![(staged[1].id, 0)]);
+    world.read();
+    world.read();
+    world.assert_broken("not with it");
 }
 
 #[test]

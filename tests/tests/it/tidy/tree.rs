@@ -36,7 +36,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/src/buffer/poison.rs", "looks at memory that nobody is to write to"),
     ("engine/src/callback.rs", "stores callbacks of any type inline, without the heap"),
     ("engine/src/file.rs", "takes ownership of descriptors, and gives it up"),
-    ("engine/src/inflight.rs", "moves a vector on after a short transfer"),
+    ("engine/src/slot.rs", "moves a vector on after a short transfer"),
     ("engine/src/lanes/probe.rs", "vouches for the memory of the probe's own requests"),
     ("engine/src/metadata.rs", "owns the memory of the kernel's answer"),
     ("engine/src/platform/linux.rs", "system calls that name the memory of requests"),
