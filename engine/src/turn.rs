@@ -257,9 +257,9 @@ impl Engine {
             let (min, max) = range.into_inner();
             let why = format!(
                 "another engine of this process uses the device already, with a depth of {min} to \
-                 {max} and its own target: this one follows it"
+                 {max}: both keep to that range, and each to its own target"
             );
-            self.report.note("the depth and the target that were asked for", why);
+            self.report.note("the range of depths that was asked for", why);
         }
     }
 
