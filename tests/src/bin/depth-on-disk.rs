@@ -3,9 +3,9 @@
 //! with a 99th percentile to keep to; and all of it again with the disk throttled.
 //!
 //! Usage: `depth-on-disk --file PATH [--size-mib N] [--seconds N] [--rounds N] [--depth-max N]
-//! [--throttle-iops N] [--only TEXT] [--trace yes]`. The file is made, filled and removed at the
-//! end unless it exists already. `--throttle-iops 0` leaves the throttle out. `--only` picks loads
-//! by a part of their name.
+//! [--throttle-iops N] [--parts LETTERS] [--only TEXT] [--trace yes]`. The file is made, filled and
+//! removed at the end unless it exists already. The parts are the disk as it is, `d`, and throttled,
+//! `t`. `--only` picks loads by the beginning of their name.
 
 #![allow(clippy::print_stdout, reason = "the table is the program's output")]
 
@@ -27,6 +27,7 @@ struct Options {
     rounds: usize,
     depth_max: u32,
     throttle_iops: u64,
+    parts: String,
     only: String,
     is_traced: bool,
 }
@@ -70,6 +71,7 @@ fn parse() -> Result<Options, Failure> {
         rounds: 5,
         depth_max: 256,
         throttle_iops: 20_000,
+        parts: "dt".into(),
         only: String::new(),
         is_traced: false,
     };
@@ -83,6 +85,7 @@ fn parse() -> Result<Options, Failure> {
             "--rounds" => options.rounds = value.parse()?,
             "--depth-max" => options.depth_max = value.parse()?,
             "--throttle-iops" => options.throttle_iops = value.parse()?,
+            "--parts" => options.parts = value,
             "--only" => options.only = value,
             "--trace" => options.is_traced = value == "yes",
             _ => return Err(format!("unknown option {word}").into()),
@@ -112,20 +115,18 @@ fn prepare(options: &Options) -> Result<(), Failure> {
 fn measure_all(options: &Options) -> Result<(), Failure> {
     let rounds = format!("{} rounds of {} s", options.rounds, options.seconds);
     println!("Medians of {rounds}; \"late\" is the share of reads above the limit, of the budget.");
-    for load in LOADS.into_iter().filter(|load| load.name.contains(&options.only)) {
-        measure(options, load, "")?;
+    let loads = || LOADS.into_iter().filter(|load| load.name.starts_with(options.only.as_str()));
+    if options.parts.contains('d') {
+        loads().try_for_each(|load| measure(options, load, ""))?;
     }
-    if options.throttle_iops == 0 {
-        return Ok(());
-    }
-    match Throttle::start(&options.file, options.throttle_iops) {
-        Ok(_throttle) => {
-            let note = format!(", throttled to {} a second each way", options.throttle_iops);
-            for load in LOADS.into_iter().filter(|load| load.name.contains(&options.only)) {
-                measure(options, load, &note)?;
+    if options.parts.contains('t') {
+        match Throttle::start(&options.file, options.throttle_iops) {
+            Ok(_throttle) => {
+                let note = format!(", throttled to {} a second each way", options.throttle_iops);
+                loads().try_for_each(|load| measure(options, load, &note))?;
             }
+            Err(why) => println!("\nNot throttled, so left out: {why}"),
         }
-        Err(why) => println!("\nNot throttled, so left out: {why}"),
     }
     Ok(())
 }
