@@ -1,5 +1,6 @@
-//! What an adaptive depth costs a whole engine, beside a fixed depth of the same number, and what it
-//! gains to wait for several completions together, as `drain` does, in alternating slices: `cargo bench -p iomill-engine --bench adaptive [-- --rounds N]`
+//! What an adaptive depth costs a whole engine beside a fixed depth of the same number, and what it
+//! gains to wait for several completions together, as `drain` does, in alternating slices:
+//! `cargo bench -p iomill-engine --bench adaptive [-- --rounds N]`
 //!
 //! The range of the adaptive depth is one number, so that both sides do the same I/O, and both have
 //! twice as many requests waiting. Cached reads teach the controller nothing; direct reads are

@@ -4,8 +4,8 @@
 //!
 //! Usage: `depth-on-disk --file PATH [--size-mib N] [--seconds N] [--rounds N] [--depth-max N]
 //! [--throttle-iops N] [--parts LETTERS] [--only TEXT] [--trace yes]`. The file is made, filled and
-//! removed at the end unless it exists already. The parts are the disk as it is, `d`, and throttled,
-//! `t`. `--only` picks loads by the beginning of their name.
+//! removed at the end unless it exists already. The parts are the disk as it is, `d`, and
+//! throttled, `t`. `--only` picks loads by the beginning of their name.
 
 #![allow(clippy::print_stdout, reason = "the table is the program's output")]
 
