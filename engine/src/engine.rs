@@ -19,7 +19,7 @@ use crate::op::Operation;
 use crate::polling;
 use crate::pool;
 use crate::report::Report;
-use crate::schedule::{Batch, Deadlines, DepthStatus, Window};
+use crate::schedule::{Batch, Deadlines, DepthStatus, Patience, Window};
 use crate::select::select;
 use crate::slot::GivenUp;
 use std::collections::VecDeque;
@@ -51,6 +51,7 @@ pub struct Engine {
     pub(crate) intake: Intake,
     pub(crate) window: Window,
     pub(crate) batch_rule: Batch,
+    pub(crate) patience: Patience,
     pub(crate) report: Report,
     required: Required,
     /// The batch under construction: empty outside of `stage`.
@@ -130,6 +131,7 @@ impl Engine {
             required: config.require,
             window: Window::new(config.depth_rule(), capacity),
             batch_rule: Batch::new(config.adaptive.map_or(config.depth, |(min, _)| min)),
+            patience: Patience::START,
             report,
             batch: Vec::with_capacity(config.depth as usize),
             completions: Vec::with_capacity(config.depth as usize),
@@ -207,12 +209,14 @@ impl Engine {
     }
 
     /// Ticks until every accepted request was called back, those that callbacks submit included.
+    /// While the window is full, completions that come within some microseconds of each other are
+    /// waited for together.
     ///
     /// # Errors
     /// As [`tick`](Self::tick).
     pub fn drain(&mut self) -> Result<(), Error> {
         while self.in_flight() > 0 {
-            self.tick(Wait::AtLeast(1))?;
+            self.tick(self.patient_wait())?;
         }
         Ok(())
     }
@@ -225,7 +229,7 @@ impl Engine {
     /// [`tick`](Self::tick).
     pub fn wait_for_room(&mut self, requests: u32, bytes: u64) -> Result<(), Error> {
         while !self.intake.inflight.has_room(requests, bytes)? {
-            self.tick(Wait::AtLeast(1))?;
+            self.tick(self.patient_wait())?;
         }
         Ok(())
     }

@@ -50,6 +50,7 @@ impl Engine {
         let wait = self.bounded(wait, &turn);
         let entered = self.backend.enter(wait, &mut self.completions);
         self.dispatch(&mut turn);
+        self.patience.observe(wait, turn.tick.completed);
         self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
         self.batch_rule.follow(self.window.limit());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
@@ -65,6 +66,14 @@ impl Engine {
     #[inline]
     pub(crate) fn has_more(&self) -> bool {
         !self.intake.queue.is_empty() && self.window.room() > 0
+    }
+
+    /// How long to wait where it is left to the engine: for one completion, or at high load for
+    /// several together.
+    #[inline]
+    pub(crate) fn patient_wait(&self) -> Wait {
+        let window = self.window.limit();
+        self.patience.wait(window, self.intake.inflight.len() >= window)
     }
 
     /// The wait that makes sense now: not before what is ready was handed over or given to the
@@ -280,9 +289,9 @@ impl Engine {
             let (min, max) = range.into_inner();
             let why = format!(
                 "another engine of this process uses the device already, with a depth of {min} to \
-                 {max} and its own target: this one follows it"
+                 {max}: both keep to that range, and each to its own target"
             );
-            self.report.note("the depth and the target that were asked for", why);
+            self.report.note("the range of depths that was asked for", why);
         }
     }
 }

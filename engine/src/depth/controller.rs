@@ -1,16 +1,13 @@
-//! The rule: the depth is the lower one of the knee and of what the latency target allows. Fed one
-//! sample per reap, by the engine or by a simulation; asks for no time and does no I/O.
+//! The rule: the depth is the lower one of the knee and of what the latency targets allow. Fed one
+//! sample per reap, by the engines of a device or by a simulation; asks for no time and does no
+//! I/O.
 
 use super::epoch::Measured;
+use super::goal::Goal;
 use super::knee::Knee;
-use super::latency::Latency;
 use super::sample::Sample;
 use super::target::{Depth, Target};
 use super::trace::{Decision, Trace, Why};
-
-/// Reads protect themselves only while there are some: after so many writes in a row these count
-/// instead.
-const WRITES_ALONE: u32 = 4096;
 
 /// The limits in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,20 +44,21 @@ pub struct Controller {
     max: u32,
     limit_ns: u64,
     knee: Knee,
-    /// What the target allows: up to the knee it is the total; what lies above the knee is what
-    /// writes may take, so that they give way before reads do.
-    latency: Option<Latency>,
+    /// The target of each engine that has one, by the engine's number.
+    goals: Vec<Option<Goal>>,
     limits: Limits,
-    /// Slots of writes since the last read.
-    writes_in_a_row: u32,
-    /// The latency target's width when it was last noted; the largest number if it did not limit.
+    /// What the targets allow; the largest number without one.
+    allowed: u32,
+    /// When the last sample was taken.
+    now_ns: u64,
+    /// What the targets allowed when it was last noted; the largest number if they did not limit.
     noted: u32,
-    out_of_reach: bool,
     trace: Trace,
 }
 
 impl Controller {
-    /// A controller at its least depth. A fixed depth is a range of one.
+    /// A controller at its least depth, of one engine with the number 0. A fixed depth is a range
+    /// of one.
     pub fn new(depth: Depth) -> Self {
         let (min, max, target) = match depth {
             Depth::Fixed(depth) => (depth, depth, Target::Knee),
@@ -71,15 +69,27 @@ impl Controller {
             max,
             limit_ns: target.limit_ns().unwrap_or(u64::MAX),
             knee: Knee::new(min, max),
-            latency: Latency::new(target, min, max),
+            goals: Vec::new(),
             limits: Limits { total: min, writes: min },
-            writes_in_a_row: 0,
+            allowed: u32::MAX,
+            now_ns: 0,
             noted: u32::MAX,
-            out_of_reach: false,
             trace: Trace::new(),
         };
-        controller.set_limits();
+        controller.aim(0, target);
         controller
+    }
+
+    /// The engine with the number `who` asks for `target` from now on. The targets of all engines
+    /// hold, each for the samples of its own engine: the depth is what the strictest allows. One
+    /// whose engine has told nothing for a second holds nobody down. An engine that leaves asks for
+    /// [`Target::Knee`].
+    pub fn aim(&mut self, who: usize, target: Target) {
+        if self.goals.len() <= who {
+            self.goals.resize(who + 1, None);
+        }
+        self.goals[who] = Goal::new(target, self.min, self.max, self.now_ns);
+        self.set_limits();
     }
 
     /// The limits in force.
@@ -88,8 +98,8 @@ impl Controller {
         self.limits
     }
 
-    /// The latency above which a request is late; the largest number without a target. Units:
-    /// nanoseconds.
+    /// The latency above which a request of the engine with the number 0 is late; the largest
+    /// number without a target. Units: nanoseconds.
     #[inline]
     pub fn latency_limit_ns(&self) -> u64 {
         self.limit_ns
@@ -103,13 +113,17 @@ impl Controller {
     /// The depth that was chosen, whether or not another one is being measured at this moment;
     /// `None` until the first sweep is over. Units: slots.
     pub fn chosen(&self) -> Option<u32> {
-        let allowed = self.latency.map_or(u32::MAX, |latency| latency.width());
-        Some(self.knee.home()?.min(allowed))
+        Some(self.knee.home()?.min(self.allowed))
     }
 
-    /// Whether the target is missed even at the least depth.
+    /// Whether a target is missed even at the least depth.
     pub fn is_out_of_reach(&self) -> bool {
-        self.out_of_reach
+        (0..self.goals.len()).any(|who| self.is_out_of_reach_of(who))
+    }
+
+    /// Whether the target of the engine with the number `who` is missed even at the least depth.
+    pub fn is_out_of_reach_of(&self, who: usize) -> bool {
+        self.goals.get(who).copied().flatten().is_some_and(|goal| goal.is_out_of_reach)
     }
 
     /// The last decisions, the oldest first; at most [`TRACE_LEN`](super::TRACE_LEN).
@@ -117,61 +131,66 @@ impl Controller {
         self.trace.iter()
     }
 
-    /// Takes a reap in.
+    /// Takes a reap in, of the only engine.
     #[inline]
     pub fn observe(&mut self, sample: &Sample) {
+        self.observe_of(0, sample);
+    }
+
+    /// Takes a reap of the engine with the number `who` in.
+    #[inline]
+    pub fn observe_of(&mut self, who: usize, sample: &Sample) {
+        self.now_ns = sample.now_ns;
         let measured = self.knee.observe(sample, self.limits.total);
-        if let Some(latency) = &mut self.latency {
-            let counts = if sample.reads.requests > 0 {
-                self.writes_in_a_row = 0;
-                sample.reads
-            } else {
-                self.writes_in_a_row = self.writes_in_a_row.saturating_add(sample.writes.slots);
-                sample.writes
-            };
-            let is_alone = self.writes_in_a_row > WRITES_ALONE;
-            if sample.reads.requests > 0 || is_alone {
-                latency.observe(counts, self.knee.roof());
-            }
+        let goal = self.goals.get_mut(who).and_then(Option::as_mut);
+        let has_goal = goal.is_some();
+        if let Some(goal) = goal {
+            goal.observe(sample, self.knee.roof());
         }
         self.set_limits();
-        if measured.is_some() || self.latency.is_some() {
-            self.explain(sample.now_ns, measured);
+        if measured.is_some() || has_goal {
+            self.explain(who, measured);
         }
+    }
+
+    /// What the targets allow; the largest number without one. Units: slots.
+    #[cfg(test)]
+    pub(crate) fn allowed(&self) -> u32 {
+        self.allowed
     }
 
     #[inline]
     fn set_limits(&mut self) {
         let knee = self.knee.depth();
-        self.limits = match &self.latency {
-            None => Limits { total: knee, writes: knee },
-            Some(latency) => {
-                let allowed = latency.width();
-                let total = knee.min(allowed);
-                let is_alone = self.writes_in_a_row > WRITES_ALONE;
-                let writes = if is_alone { total } else { allowed.saturating_sub(knee) };
-                Limits { total, writes: writes.clamp(1, total) }
+        let (mut allowed, mut writes) = (u32::MAX, knee);
+        for goal in self.goals.iter().flatten() {
+            if !goal.has_lapsed(self.now_ns) {
+                allowed = allowed.min(goal.width());
+                writes = writes.min(goal.left_to_writes(knee));
             }
-        };
+        }
+        let total = knee.min(allowed);
+        self.allowed = allowed;
+        self.limits = Limits { total, writes: writes.clamp(1, total) };
     }
 
     /// Notes what has changed. Cheap when nothing has.
     #[inline]
-    fn explain(&mut self, now_ns: u64, measured: Option<(Measured, Why)>) {
+    fn explain(&mut self, who: usize, measured: Option<(Measured, Why)>) {
         if let Some((measured, why)) = measured {
             let slots_per_s = measured.rate_ln.exp() * 1e9;
-            self.note(now_ns, why, slots_per_s, measured.latency_ns);
+            self.note(why, slots_per_s, measured.latency_ns);
         }
-        let Some(latency) = self.latency else { return };
-        let hopeless = latency.is_hopeless();
-        if hopeless != self.out_of_reach {
-            self.out_of_reach = hopeless;
+        let Some(goal) = self.goals.get_mut(who).and_then(Option::as_mut) else { return };
+        let hopeless = goal.is_hopeless();
+        if hopeless != goal.is_out_of_reach {
+            goal.is_out_of_reach = hopeless;
             let why = if hopeless { Why::OutOfReach } else { Why::WithinReach };
-            self.note(now_ns, why, 0.0, 0);
+            self.note(why, 0.0, 0);
         }
         // Above all depths, it is not what limits.
-        let width = latency.width();
-        let limiting = if width < self.knee.depth() { width } else { u32::MAX };
+        let allowed = self.allowed;
+        let limiting = if allowed < self.knee.depth() { allowed } else { u32::MAX };
         let is_news = if limiting == u32::MAX || self.noted == u32::MAX {
             limiting != self.noted
         } else {
@@ -179,13 +198,13 @@ impl Controller {
         };
         if is_news {
             self.noted = limiting;
-            self.note(now_ns, Why::Latency, 0.0, 0);
+            self.note(Why::Latency, 0.0, 0);
         }
     }
 
     #[cold]
-    fn note(&mut self, at_ns: u64, why: Why, slots_per_s: f64, latency_ns: u64) {
-        let depth = self.limits.total;
+    fn note(&mut self, why: Why, slots_per_s: f64, latency_ns: u64) {
+        let (at_ns, depth) = (self.now_ns, self.limits.total);
         self.trace.note(Decision { at_ns, depth, slots_per_s, latency_ns, why });
     }
 }

@@ -8,6 +8,7 @@ mod choice;
 mod controller;
 mod curve;
 mod epoch;
+mod goal;
 mod grid;
 mod knee;
 mod latency;

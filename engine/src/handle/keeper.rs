@@ -158,9 +158,16 @@ impl Keeper {
     /// Waits for a completion, the waker or the next deadline, whichever comes first. What came is
     /// left to the next turn.
     fn sleep(&mut self) -> Result<(), Error> {
-        let wait = self.until_deadline(self.engine.until_deadline(Wait::AtLeast(1)));
+        let wait = self.engine.patient_wait().capped(self.engine.window.occupied().max(1));
+        let wait = self.until_deadline(self.engine.until_deadline(wait));
         let engine = &mut self.engine;
-        engine.backend.enter(wait, &mut engine.completions)
+        engine.backend.enter(wait, &mut engine.completions)?;
+        let came = u32::try_from(engine.completions.len()).unwrap_or(u32::MAX);
+        // That nothing came may be the waker's doing, and says nothing of the device.
+        if came > 0 || wait.at_least() > 1 {
+            engine.patience.observe(wait, came);
+        }
+        Ok(())
     }
 
     /// When the first deadline of those who are not in the table passes.

@@ -3,10 +3,12 @@
 
 mod batch;
 mod deadlines;
+mod patience;
 mod registry;
 mod window;
 
 pub(crate) use batch::Batch;
 pub(crate) use deadlines::Deadlines;
+pub(crate) use patience::Patience;
 pub use window::DepthStatus;
 pub(crate) use window::Window;

@@ -2,7 +2,8 @@
 //! that uses the device. Two controllers that cannot see each other take the other's load for the
 //! device's own slowness, and both go too deep. Used by `window`; does no I/O and reads no clock.
 
-use crate::depth::{Controller, Decision, Depth, Limits, Member, Sample, part};
+use crate::depth::{Controller, Decision, Depth, Limits, Member, Sample, Target, part};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// A controller and the engines that it serves.
@@ -27,6 +28,7 @@ static DEVICES: Mutex<Vec<(u64, Weak<Shared>)>> = Mutex::new(Vec::new());
 pub(crate) struct Seat {
     shared: Arc<Shared>,
     index: usize,
+    target: Target,
 }
 
 impl Seat {
@@ -34,10 +36,14 @@ impl Seat {
     pub(crate) fn alone(depth: Depth) -> Self {
         let controller = Controller::new(depth);
         let state = State { controller, members: Vec::new(), taken: Vec::new() };
-        Self::at(Arc::new(Shared { state: Mutex::new(state) }))
+        let target = match depth {
+            Depth::Fixed(_) => Target::Knee,
+            Depth::Adaptive { target, .. } => target,
+        };
+        Self::at(Arc::new(Shared { state: Mutex::new(state) }), target)
     }
 
-    fn at(shared: Arc<Shared>) -> Self {
+    fn at(shared: Arc<Shared>, target: Target) -> Self {
         let mut state = lock(&shared.state);
         let index = state.taken.iter().position(|taken| !taken).unwrap_or_else(|| {
             state.members.push(Member::default());
@@ -45,14 +51,15 @@ impl Seat {
             state.taken.len() - 1
         });
         state.taken[index] = true;
+        state.controller.aim(index, target);
         drop(state);
-        Self { shared, index }
+        Self { shared, index, target }
     }
 
-    /// Goes on at the controller of this device: at another engine's if there is one, else with its
-    /// own, which others find from now on. Answers the range of a controller that was made for
-    /// another one.
-    pub(crate) fn move_to(&mut self, device: u64) -> Option<std::ops::RangeInclusive<u32>> {
+    /// Goes on at the controller of this device: at another engine's if there is one, where its own
+    /// target holds as well, else with its own, which others find from now on. Answers the range of
+    /// a controller that was made for another one.
+    pub(crate) fn move_to(&mut self, device: u64) -> Option<RangeInclusive<u32>> {
         let mut devices = DEVICES.lock().unwrap_or_else(PoisonError::into_inner);
         devices.retain(|(_, shared)| shared.strong_count() > 0);
         let found = devices.iter().find(|(known, _)| *known == device);
@@ -61,15 +68,14 @@ impl Seat {
             return None;
         };
         drop(devices);
-        let wanted = self.settings();
-        *self = Self::at(shared);
-        let (range, limit_ns) = self.settings();
-        (wanted != (range.clone(), limit_ns)).then_some(range)
+        let wanted = self.range();
+        *self = Self::at(shared, self.target);
+        let range = self.range();
+        (wanted != range).then_some(range)
     }
 
-    fn settings(&self) -> (std::ops::RangeInclusive<u32>, u64) {
-        let state = lock(&self.shared.state);
-        (state.controller.range(), state.controller.latency_limit_ns())
+    fn range(&self) -> RangeInclusive<u32> {
+        lock(&self.shared.state).controller.range()
     }
 
     /// Hands a sample over and answers what this engine may do now; `None` while another engine is
@@ -79,7 +85,7 @@ impl Seat {
         let mut state = self.shared.state.try_lock().ok()?;
         let State { controller, members, .. } = &mut *state;
         members[self.index] = member;
-        controller.observe(sample);
+        controller.observe_of(self.index, sample);
         let all = controller.limits();
         if members.len() == 1 {
             return Some(all);
@@ -94,11 +100,13 @@ impl Seat {
         lock(&self.shared.state).controller.decisions().copied().collect()
     }
 
-    /// The depth of all engines together, the chosen one, and whether the target is out of reach.
+    /// The depth of all engines together, the chosen one, and whether this engine's target is out
+    /// of reach.
     pub(crate) fn status(&self) -> (u32, Option<u32>, bool) {
         let state = lock(&self.shared.state);
         let controller = &state.controller;
-        (controller.limits().total, controller.chosen(), controller.is_out_of_reach())
+        let is_out_of_reach = controller.is_out_of_reach_of(self.index);
+        (controller.limits().total, controller.chosen(), is_out_of_reach)
     }
 }
 
@@ -107,6 +115,7 @@ impl Drop for Seat {
         let mut state = lock(&self.shared.state);
         state.members[self.index] = Member::default();
         state.taken[self.index] = false;
+        state.controller.aim(self.index, Target::Knee);
     }
 }
 
@@ -118,7 +127,6 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::depth::Target;
 
     const HUNGRY: Member = Member { in_flight: 0, is_hungry: true };
 
@@ -144,5 +152,41 @@ mod tests {
         let mut late = seat(32);
         assert_eq!(late.move_to(u64::MAX - 1), Some(8..=64), "made for another range");
         assert_eq!((total(&late), total(&first)), (4, 4));
+    }
+
+    /// Hands over reads that waited so long, until the depth has followed; the last answer.
+    fn serve(seat: &Seat, now_ns: &mut u64, latency_ns: u64, limit_ns: u64) -> u32 {
+        let mut total = 0;
+        for _ in 0..20_000 {
+            *now_ns += 100_000;
+            let mut sample = Sample { now_ns: *now_ns, backlog: true, ..Sample::EMPTY };
+            for _ in 0..8 {
+                sample.reads.add(1, latency_ns, limit_ns);
+            }
+            total = seat.deliver(&sample, HUNGRY).unwrap().total;
+        }
+        total
+    }
+
+    #[test]
+    fn an_engine_that_joins_brings_its_own_target_and_takes_it_away_again() {
+        let device = u64::MAX - 3;
+        let (mut first, mut now_ns) = (seat(64), 1);
+        first.move_to(device);
+        let target = Target::Percentile { percent: 99.0, limit_ns: 1000 };
+        let mut strict = Seat::alone(Depth::Adaptive { min: 8, max: 64, target });
+        assert_eq!(strict.move_to(device), None, "the same range");
+        // Late for the one, and no matter for the other.
+        serve(&strict, &mut now_ns, 5000, 1000);
+        assert_eq!(strict.status(), (8, Some(8), true));
+        assert_eq!(first.status(), (8, Some(8), false), "held by the other's target");
+        // It falls silent, and holds nobody any more.
+        serve(&first, &mut now_ns, 5000, u64::MAX);
+        let state = |seat: &Seat| lock(&seat.shared.state).controller.clone();
+        assert_eq!(state(&first).allowed(), u32::MAX);
+        serve(&strict, &mut now_ns, 5000, 1000);
+        assert_eq!(state(&first).allowed(), 8, "and again it does");
+        drop(strict);
+        assert_eq!(state(&first).allowed(), u32::MAX);
     }
 }

@@ -180,7 +180,8 @@ impl Window {
         let Some(adaptive) = &mut self.adaptive else { return };
         adaptive.staged_ns = u64::MAX;
         let slots = adaptive.sample.slots();
-        if slots == 0 || slots < self.limit / 8 {
+        // The last one of all is told at once, or others would leave room for what is not there.
+        if slots == 0 || slots < self.limit / 8 && self.occupied > 0 {
             return;
         }
         adaptive.sample.now_ns = now_ns;

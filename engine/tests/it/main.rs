@@ -46,3 +46,5 @@ mod sim_time;
 #[cfg(feature = "sim")]
 mod sim_workload;
 mod stuck;
+#[cfg(feature = "sim")]
+mod waiting;

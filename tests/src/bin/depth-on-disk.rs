@@ -1,23 +1,22 @@
-//! Measures the adaptive depth on a real file against a sweep of fixed depths: interleaved rounds,
-//! medians, for 4 KiB and 64 KiB direct random reads and a mix of 70 % reads, without a target and
-//! with a 99th percentile to keep to.
+//! Measures the adaptive depth on a real file against a sweep of fixed depths, in interleaved
+//! rounds: for 4 KiB and 64 KiB direct random reads and a mix of 70 % reads, without a target and
+//! with a 99th percentile to keep to; and all of it again with the disk throttled.
 //!
 //! Usage: `depth-on-disk --file PATH [--size-mib N] [--seconds N] [--rounds N] [--depth-max N]
-//! [--throttle-iops N]`. The file is made, filled and removed at the end unless it exists already.
+//! [--throttle-iops N] [--parts LETTERS] [--only TEXT] [--trace yes]`. The file is made, filled and
+//! removed at the end unless it exists already. The parts are the disk as it is, `d`, and
+//! throttled, `t`. `--only` picks loads by the beginning of their name.
 
 #![allow(clippy::print_stdout, reason = "the table is the program's output")]
 
 use iomill_engine::depth::Target;
-use iomill_engine::{Buffer, Completion, Config, Context, Engine, File, Nop, Read, Wait, Write};
+use iomill_engine::{Config, File};
+use iomill_tests::depth::on_disk::{Failure, Given, Load, Runner};
 use iomill_tests::depth::random::Random;
 use iomill_tests::throttle::Throttle;
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
-
-type Failure = Box<dyn std::error::Error>;
+use std::time::Duration;
 
 /// What to measure.
 #[derive(Debug)]
@@ -25,17 +24,12 @@ struct Options {
     file: PathBuf,
     size_bytes: u64,
     seconds: u64,
-    rounds: u64,
+    rounds: usize,
     depth_max: u32,
-    throttle_iops: Option<u64>,
-}
-
-/// A kind of load.
-#[derive(Clone, Copy, Debug)]
-struct Load {
-    name: &'static str,
-    block_len_bytes: u32,
-    read_percent: u64,
+    throttle_iops: u64,
+    parts: String,
+    only: String,
+    is_traced: bool,
 }
 
 const LOADS: [Load; 3] = [
@@ -43,6 +37,11 @@ const LOADS: [Load; 3] = [
     Load { name: "64 KiB random reads", block_len_bytes: 65_536, read_percent: 100 },
     Load { name: "4 KiB random, 70 % reads", block_len_bytes: 4096, read_percent: 70 },
 ];
+
+/// The percentile's budget.
+const BUDGET: f64 = 0.01;
+/// An adaptive depth is chosen within this time, or never. Units: seconds.
+const SETTLE_MAX: u64 = 60;
 
 fn main() -> ExitCode {
     match run() {
@@ -70,8 +69,11 @@ fn parse() -> Result<Options, Failure> {
         size_bytes: 1 << 30,
         seconds: 2,
         rounds: 5,
-        depth_max: 128,
-        throttle_iops: None,
+        depth_max: 256,
+        throttle_iops: 20_000,
+        parts: "dt".into(),
+        only: String::new(),
+        is_traced: false,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -82,7 +84,10 @@ fn parse() -> Result<Options, Failure> {
             "--seconds" => options.seconds = value.parse()?,
             "--rounds" => options.rounds = value.parse()?,
             "--depth-max" => options.depth_max = value.parse()?,
-            "--throttle-iops" => options.throttle_iops = Some(value.parse()?),
+            "--throttle-iops" => options.throttle_iops = value.parse()?,
+            "--parts" => options.parts = value,
+            "--only" => options.only = value,
+            "--trace" => options.is_traced = value == "yes",
             _ => return Err(format!("unknown option {word}").into()),
         }
     }
@@ -108,214 +113,154 @@ fn prepare(options: &Options) -> Result<(), Failure> {
 }
 
 fn measure_all(options: &Options) -> Result<(), Failure> {
-    let throttle = options.throttle_iops.map(|iops| Throttle::start(&options.file, iops));
-    match &throttle {
-        Some(Err(why)) => return Err(format!("no throttle: {why}").into()),
-        Some(Ok(_)) => {
-            println!("Throttled to {} IOPS each way.", options.throttle_iops.unwrap_or(0))
-        }
-        None => {}
+    let rounds = format!("{} rounds of {} s", options.rounds, options.seconds);
+    println!("Medians of {rounds}; \"late\" is the share of reads above the limit, of the budget.");
+    let loads = || LOADS.into_iter().filter(|load| load.name.starts_with(options.only.as_str()));
+    if options.parts.contains('d') {
+        loads().try_for_each(|load| measure(options, load, ""))?;
     }
-    println!("| load, aim | best fixed | smallest adequate | adaptive | of the best | chosen |");
-    println!("|---|---|---|---|---|---|");
-    for load in LOADS {
-        measure(options, load)?;
+    if options.parts.contains('t') {
+        match Throttle::start(&options.file, options.throttle_iops) {
+            Ok(_throttle) => {
+                let note = format!(", throttled to {} a second each way", options.throttle_iops);
+                loads().try_for_each(|load| measure(options, load, &note))?;
+            }
+            Err(why) => println!("\nNot throttled, so left out: {why}"),
+        }
     }
     Ok(())
 }
 
-/// What one run gave.
-#[derive(Clone, Copy, Debug, Default)]
-struct Given {
-    iops: f64,
-    /// Of reads. Units: nanoseconds.
-    p99_ns: u64,
-}
-
-fn measure(options: &Options, load: Load) -> Result<(), Failure> {
-    let depths: Vec<u32> =
-        (0..).map(|power| 1 << power).take_while(|d| *d <= options.depth_max).collect();
+fn measure(options: &Options, load: Load, note: &str) -> Result<(), Failure> {
     let file = File::options()
         .read(true)
         .write(load.read_percent < 100)
         .direct(true)
         .open(&options.file)?;
-    let adaptive = |target| {
-        lanes(Config::new().adaptive(1..=options.depth_max, target), 2 * options.depth_max, load)
-    };
-    // Its engine lives on between the rounds, so that it learns once.
-    let mut knee =
-        Runner::start(adaptive(Target::Knee), 2 * options.depth_max, &file, load, options)?;
-    knee.run(Duration::from_secs(4 * options.seconds))?;
-    let mut limited: Option<(u64, Runner)> = None;
-    let mut fixed = vec![Vec::new(); depths.len()];
-    let (mut of_knee, mut of_limited) = (Vec::new(), Vec::new());
-    let time = Duration::from_secs(options.seconds);
-    for _ in 0..options.rounds {
-        for (depth, results) in depths.iter().zip(&mut fixed) {
-            let config = lanes(Config::new().depth(*depth), *depth, load);
-            results.push(Runner::start(config, *depth, &file, load, options)?.run(time)?);
-        }
-        of_knee.push(knee.run(time)?);
-        if limited.is_none() {
-            // What the middle of the sweep gives, so that the limit is felt and can be kept.
-            let limit_ns = fixed[depths.len() / 2][0].p99_ns;
-            let target = Target::Percentile { percent: 99.0, limit_ns };
-            let mut runner =
-                Runner::start(adaptive(target), 2 * options.depth_max, &file, load, options)?;
-            runner.run(4 * time)?;
-            limited = Some((limit_ns, runner));
-        }
-        if let Some((_, runner)) = &mut limited {
-            of_limited.push(runner.run(time)?);
-        }
-    }
-    let fixed: Vec<(u32, Given)> =
-        depths.iter().copied().zip(fixed.iter().map(|r| median(r))).collect();
-    row(load.name, "no target", &fixed, median(&of_knee), &knee);
-    if let Some((limit_ns, runner)) = &limited {
-        let within: Vec<_> =
-            fixed.iter().copied().filter(|row| row.1.p99_ns <= *limit_ns).collect();
-        let given = median(&of_limited);
-        let (limit, p99) = (*limit_ns as f64 / 1e6, given.p99_ns as f64 / 1e6);
-        row(load.name, &format!("p99 {limit:.2} ms (got {p99:.2})"), &within, given, runner);
-    }
+    let bench = Bench { options, load, file };
+    println!("\n### {}, no target{note}\n", load.name);
+    let fixed = bench.contest(Target::Knee)?;
+    // What the depth in the middle of the octaves gives, and a quarter more: so that the limit is
+    // felt, and that a fixed depth keeps to it.
+    let limit_ns = fixed[fixed.len() / 2].p99_ns / 4 * 5;
+    println!("\n### {}, p99 of reads {:.2} ms{note}\n", load.name, limit_ns as f64 / 1e6);
+    bench.contest(Target::Percentile { percent: 100.0 * (1.0 - BUDGET), limit_ns })?;
     Ok(())
 }
 
-fn row(load: &str, aim: &str, fixed: &[(u32, Given)], given: Given, runner: &Runner) {
-    let best = fixed.iter().max_by(|a, b| a.1.iops.total_cmp(&b.1.iops));
-    let Some((deep, best)) = best else {
-        println!("| {load}, {aim} | no fixed depth keeps to it | | {:.0} | | |", given.iops);
-        return;
-    };
-    let enough = fixed.iter().find(|row| row.1.iops >= 0.95 * best.iops).map_or(0, |row| row.0);
-    let chosen = runner.engine.depth_status().and_then(|status| status.chosen);
-    let chosen = chosen.map_or("none".to_owned(), |chosen| chosen.to_string());
-    let ratio = given.iops / best.iops;
-    println!(
-        "| {load}, {aim} | {:.0} at {deep} | {enough} | {:.0} | {ratio:.3} | {chosen} |",
-        best.iops, given.iops
-    );
-}
-
-/// The middle one by throughput, with the middle one of the percentiles.
-fn median(results: &[Given]) -> Given {
-    let mut iops: Vec<f64> = results.iter().map(|given| given.iops).collect();
-    let mut p99_ns: Vec<u64> = results.iter().map(|given| given.p99_ns).collect();
-    iops.sort_by(f64::total_cmp);
-    p99_ns.sort_unstable();
-    Given { iops: iops[iops.len() / 2], p99_ns: p99_ns[p99_ns.len() / 2] }
-}
-
-fn lanes(config: Config, count: u32, load: Load) -> Config {
-    config.capacity(count).buffers(count, load.block_len_bytes)
-}
-
-/// Where the next request goes, and whether there is to be one.
-#[derive(Debug)]
-struct Plan {
-    random: Random,
-    blocks: usize,
+/// A load on a file.
+struct Bench<'o> {
+    options: &'o Options,
     load: Load,
-    is_over: bool,
-    /// Buffers without a request.
-    idle: Vec<Buffer>,
-    failed: Option<iomill_engine::Error>,
-}
-
-/// An engine that keeps a number of requests going while it runs.
-struct Runner {
-    engine: Engine,
     file: File,
-    plan: Rc<RefCell<Plan>>,
 }
 
-impl Runner {
-    fn start(
-        config: Config,
-        count: u32,
-        file: &File,
-        load: Load,
-        options: &Options,
-    ) -> Result<Self, Failure> {
-        let mut engine = config.start()?;
-        let file = engine.register_file(file)?;
-        let idle = (0..count).filter_map(|_| engine.buffer()).collect();
-        let blocks = usize::try_from(options.size_bytes / u64::from(load.block_len_bytes))?;
-        let random = Random::new(7);
-        let plan = Plan { random, blocks, load, is_over: true, idle, failed: None };
-        Ok(Self { engine, file, plan: Rc::new(RefCell::new(plan)) })
+impl Bench<'_> {
+    /// Runs an adaptive depth against all fixed ones, and prints them. Only one engine that adapts
+    /// is alive at a time: two on one device would share their window. Answers the medians of the
+    /// fixed depths.
+    fn contest(&self, target: Target) -> Result<Vec<Given>, Failure> {
+        let Options { seconds, rounds, depth_max, .. } = *self.options;
+        let depths: Vec<u32> =
+            (0..).map(|power| 1 << power).take_while(|depth| *depth <= depth_max).collect();
+        let time = Duration::from_secs(seconds);
+        let limit_ns = target.limit_ns().unwrap_or(u64::MAX);
+        // Its engine lives on between the rounds, so that it learns once.
+        let mut adaptive = self.start(Config::new().adaptive(1..=depth_max, target))?;
+        let settled = adaptive.settle(Duration::from_secs(SETTLE_MAX))?;
+        adaptive.run(2 * time, limit_ns)?;
+        let mut fixed = vec![Vec::new(); depths.len()];
+        let mut ours = Vec::new();
+        for round in 0..rounds {
+            for (index, (depth, results)) in depths.iter().zip(&mut fixed).enumerate() {
+                let mut runner = self.start(Config::new().depth(*depth))?;
+                results.push(runner.run(time, limit_ns)?);
+                // In the midst of the others, at another place in each round.
+                if index == round % depths.len() {
+                    drop(runner);
+                    ours.push(adaptive.run(time, limit_ns)?);
+                }
+            }
+        }
+        print(&depths, &fixed, &ours, limit_ns);
+        match settled {
+            Some(time) => println!("\nFirst chosen after {:.2} s.", time.as_secs_f64()),
+            None => println!("\nNothing chosen in {SETTLE_MAX} s."),
+        }
+        if self.options.is_traced {
+            for decision in adaptive.decisions() {
+                println!("{decision:?}");
+            }
+        }
+        Ok(fixed.iter().map(|results| median(results)).collect())
     }
 
-    /// Runs for this long, and lets all requests end.
-    fn run(&mut self, time: Duration) -> Result<Given, Failure> {
-        self.engine.reset_metrics();
-        let idle = std::mem::take(&mut self.plan.borrow_mut().idle);
-        self.plan.borrow_mut().is_over = false;
-        for buffer in idle {
-            let (file, plan) = (self.file.clone(), Rc::clone(&self.plan));
-            let first =
-                move |_: Completion<Nop>, cx: &mut Context<'_>| next(file, buffer, plan, cx);
-            self.engine.submit(Nop, first).map_err(|refused| refused.error)?;
-        }
-        let start = Instant::now();
-        while start.elapsed() < time {
-            self.engine.tick(Wait::AtLeast(1))?;
-        }
-        let elapsed = start.elapsed().as_secs_f64();
-        let metrics = self.engine.metrics();
-        let iops = (metrics.read.completed + metrics.write.completed) as f64 / elapsed;
-        let p99_ns = metrics.read.latency_ns.value_at_quantile(0.99);
-        self.plan.borrow_mut().is_over = true;
-        self.engine.drain()?;
-        match self.plan.borrow_mut().failed.take() {
-            Some(error) => Err(error.into()),
-            None => Ok(Given { iops, p99_ns }),
-        }
+    /// All engines have the same number of requests waiting.
+    fn start(&self, config: Config) -> Result<Runner, Failure> {
+        let count = 2 * self.options.depth_max;
+        Runner::start(config, count, &self.file, self.options.size_bytes, self.load)
     }
 }
 
-/// A lane's next request.
-fn next(file: File, buffer: Buffer, plan: Rc<RefCell<Plan>>, cx: &mut Context<'_>) {
-    let (offset, is_read) = {
-        let mut state = plan.borrow_mut();
-        if state.is_over {
-            state.idle.push(buffer);
-            return;
-        }
-        let blocks = state.blocks;
-        let block = state.random.below(blocks) as u64;
-        let is_read = state.random.number() % 100 < state.load.read_percent;
-        (block * u64::from(state.load.block_len_bytes), is_read)
+/// A row for each depth, and a last one for the adaptive depth, with the throughput as a share of
+/// the best fixed depth's that keeps to the limit, round by round.
+fn print(depths: &[u32], fixed: &[Vec<Given>], ours: &[Given], limit_ns: u64) {
+    let has_limit = limit_ns != u64::MAX;
+    let rows: Vec<Given> = fixed.iter().map(|results| median(results)).collect();
+    let keeps = |index: &usize| !has_limit || rows[*index].late <= BUDGET;
+    let by_iops = |a: &usize, b: &usize| rows[*a].iops.total_cmp(&rows[*b].iops);
+    let best = (0..rows.len()).filter(keeps).max_by(by_iops);
+    let enough = best.and_then(|best| {
+        let is_enough = |index: &usize| rows[*index].iops >= 0.95 * rows[best].iops;
+        (0..rows.len()).filter(keeps).find(is_enough)
+    });
+    println!(
+        "| depth | a second | of the best, by round: median (worst) | p99 ms | late / budget |"
+    );
+    println!("|---|---|---|---|---|");
+    let row = |name: &str, results: &[Given]| {
+        let given = median(results);
+        let share = best.map_or(String::from("none keeps to it"), |best| {
+            let mut shares: Vec<f64> =
+                results.iter().zip(&fixed[best]).map(|(own, best)| own.iops / best.iops).collect();
+            shares.sort_by(f64::total_cmp);
+            format!("{:.3} ({:.3})", shares[shares.len() / 2], shares[0])
+        });
+        let worst = results.iter().map(|given| given.late).fold(0.0, f64::max);
+        let late = format!("{:.2} (worst {:.2})", given.late / BUDGET, worst / BUDGET);
+        let late = if has_limit { late } else { String::new() };
+        let p99_ms = given.p99_ns as f64 / 1e6;
+        println!("| {name} | {:.0} | {share} | {p99_ms:.2} | {late} |", given.iops);
     };
-    let again = Rc::clone(&plan);
-    let refused = if is_read {
-        let then = move |done: Completion<Read>, cx: &mut Context<'_>| {
-            go_on(done.op.file, done.op.buffer, done.result.err(), again, cx);
-        };
-        cx.submit(Read { file, offset, buffer }, then).map_err(|refused| refused.error).err()
-    } else {
-        let then = move |done: Completion<Write>, cx: &mut Context<'_>| {
-            go_on(done.op.file, done.op.buffer, done.result.err(), again, cx);
-        };
-        cx.submit(Write { file, offset, buffer }, then).map_err(|refused| refused.error).err()
-    };
-    if refused.is_some() {
-        plan.borrow_mut().failed = refused;
+    for (depth, results) in depths.iter().zip(fixed) {
+        row(&depth.to_string(), results);
     }
+    let mut chosen: Vec<u32> = ours.iter().filter_map(|given| given.chosen).collect();
+    chosen.sort_unstable();
+    let chosen = match chosen[..] {
+        [] => String::from("none"),
+        [first, .., last] if first != last => format!("{first} to {last}"),
+        [first, ..] => first.to_string(),
+    };
+    let enough = enough.map_or(String::from("none"), |index| depths[index].to_string());
+    let reach = ours.iter().filter(|given| given.is_out_of_reach).count();
+    let reach = if has_limit { format!(", out of reach in {reach} rounds") } else { String::new() };
+    row(&format!("adaptive: {chosen} (smallest adequate: {enough}){reach}"), ours);
 }
 
-fn go_on(
-    file: File,
-    buffer: Buffer,
-    error: Option<iomill_engine::Error>,
-    plan: Rc<RefCell<Plan>>,
-    cx: &mut Context<'_>,
-) {
-    if error.is_some() {
-        let mut state = plan.borrow_mut();
-        (state.failed, state.is_over) = (error, true);
+/// The middle of each value.
+fn median(results: &[Given]) -> Given {
+    let middle = |value: fn(&Given) -> f64| {
+        let mut values: Vec<f64> = results.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let mut p99_ns: Vec<u64> = results.iter().map(|given| given.p99_ns).collect();
+    p99_ns.sort_unstable();
+    Given {
+        iops: middle(|given| given.iops),
+        late: middle(|given| given.late),
+        p99_ns: p99_ns[p99_ns.len() / 2],
+        ..results[0]
     }
-    next(file, buffer, plan, cx);
 }

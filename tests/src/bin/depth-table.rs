@@ -8,7 +8,7 @@
 
 use iomill_tests::depth::cases::{Who, changes, demands, devices};
 use iomill_tests::depth::judge::{
-    Known, KnownChange, Outcome, Variant, change, demand, knee, sharing, target,
+    Known, KnownChange, Outcome, Variant, change, demand, knee, sharing, target, two_targets,
 };
 use iomill_tests::depth::oracle::Aim;
 use std::process::ExitCode;
@@ -43,7 +43,10 @@ fn main() -> ExitCode {
             'b' => percentiles(&options),
             'c' => all_changes(&options),
             'd' => all_demands(&options),
-            'e' => together(&options),
+            'e' => {
+                together(&options);
+                two_goals(&options);
+            }
             'm' => means(&options),
             'w' => classes(&options),
             'g' => knees(&options, Variant { batched: true, ..Variant::default() }),
@@ -267,6 +270,25 @@ fn together(options: &Options) {
             let (name, rule, row) = (case.name, who.name(), row(&outcomes));
             println!("| {name} | {rule}, {how} | {row} | {:.2} / {:.2} |", larger.0, larger.1);
         }
+    }
+}
+
+fn two_goals(options: &Options) {
+    if options.rivals {
+        return;
+    }
+    let columns = "| device, p99 of one | W | pass | X median / worst | W / oracle's | \
+                   late median / worst |";
+    heading("Two engines on one device, one of them with a target", columns);
+    let is_shared = |name: &str| SHARED.contains(&name) && options.wants(name);
+    for case in devices().iter().filter(|case| is_shared(case.name)) {
+        let known = Known::new(case, Aim::Late(case.p99, 0.01), Variant::default());
+        let outcomes = options.run(|seed| two_targets(&known, seed));
+        let late = middle_and(outcomes.iter().map(|outcome| outcome.late), false);
+        let late = format!("{:.2} / {:.2}", 100.0 * late.0, 100.0 * late.1);
+        let (name, row, limit_ms) = (case.name, row(&outcomes), case.p99 / 1e6);
+        let deep = known.oracle.depth_within;
+        println!("| {name}, {limit_ms:.1} ms | {deep} | {row} | {late} % |");
     }
 }
 

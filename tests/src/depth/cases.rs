@@ -44,7 +44,7 @@ impl Who {
             Aim::None | Aim::Mean(_) => None,
         };
         match self {
-            Self::Ours => Box::new(Ours::new(target(aim))),
+            Self::Ours => Box::new(Ours::new(&[target(aim)])),
             Self::Vegas => Box::new(Vegas::new()),
             Self::Gradient2 => Box::new(Gradient2::new()),
             Self::Aimd => Box::new(Aimd::new(budget)),
@@ -56,7 +56,8 @@ impl Who {
     }
 }
 
-fn target(aim: Aim) -> Target {
+/// The same as the engine's controller takes it.
+pub fn target(aim: Aim) -> Target {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a minute")]
     let limit_ns = if matches!(aim, Aim::None) { 0 } else { aim.target() as u64 };
     match aim {

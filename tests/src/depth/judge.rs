@@ -1,10 +1,11 @@
 //! Judges one run of one rule with one seed: the criteria of the test set.
 
-use super::cases::{Case, Change, Demand, Who, credits};
+use super::cases::{self, Case, Change, Demand, Who, credits};
 use super::device::{Device, MS, S};
 use super::oracle::{Aim, Oracle, nominal_epoch, oracle};
-use super::rule::Rule;
+use super::rule::{Ours, Rule};
 use super::simulate::{Run, Slot, simulate};
+use iomill_engine::depth::Target;
 
 /// How a run came out.
 #[derive(Clone, Debug, Default)]
@@ -271,4 +272,21 @@ pub fn sharing(known: &Known, who: Who, is_together: bool, seed: u64) -> Outcome
     let w = depth / f64::from(known.oracle.depth_95);
     let pass = larger <= 0.6 && x >= 0.95 && (!is_together || w <= 1.5);
     Outcome { pass, x, w, late: larger, recovery: Vec::new(), note: rules[0].note() }
+}
+
+/// Two engines on one device with one controller, the first without a target and the second with
+/// the one that is known: it is kept for the second, with 90 % of the throughput that it allows,
+/// in equal parts. Over the last three quarters of 240 epochs.
+pub fn two_targets(known: &Known, seed: u64) -> Outcome {
+    let targets = [Target::Knee, cases::target(known.aim)];
+    let mut rules: [Box<dyn Rule>; 1] = [Box::new(Ours::new(&targets))];
+    let slots = simulate(&Run { engines: 2, ..known.run(240.0, seed) }, &mut rules);
+    let counts: Vec<f64> = slots.iter().map(|s| mean(&s[60..], |slot| slot.count)).collect();
+    let total = counts[0] + counts[1];
+    let larger = counts[0].max(counts[1]) / total;
+    let x = total / known.epoch * S / known.oracle.within;
+    let w = mean(&slots[0][60..], |s| s.depth) / f64::from(known.oracle.depth_within.max(1));
+    let late = late(&slots[1][60..], false);
+    let pass = larger <= 0.6 && x >= 0.9 && late <= 1.2 * 0.01;
+    Outcome { pass, x, w, late, recovery: Vec::new(), note: rules[0].note() }
 }

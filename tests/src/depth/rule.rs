@@ -25,6 +25,8 @@ pub struct Reap<'a> {
     pub in_flight: u32,
     /// Whether requests wait for the window.
     pub backlog: bool,
+    /// Which of the engines that share the rule it is.
+    pub engine: usize,
 }
 
 /// A rule for the depth.
@@ -63,39 +65,50 @@ impl Rule for Constant {
 
 /// The engine's own controller.
 #[derive(Debug)]
-pub struct Ours(Controller);
+pub struct Ours {
+    controller: Controller,
+    /// What each engine calls late. Units: nanoseconds.
+    limits_ns: Vec<u64>,
+}
 
 impl Ours {
-    /// From 1 to [`DEPTH_MAX`].
-    pub fn new(target: Target) -> Self {
-        Self(Controller::new(Depth::Adaptive { min: 1, max: DEPTH_MAX, target }))
+    /// From 1 to [`DEPTH_MAX`], with the targets of all engines that share it.
+    pub fn new(targets: &[Target]) -> Self {
+        let depth = Depth::Adaptive { min: 1, max: DEPTH_MAX, target: targets[0] };
+        let mut controller = Controller::new(depth);
+        for (who, target) in targets.iter().enumerate() {
+            controller.aim(who, *target);
+        }
+        let limits_ns = targets.iter().map(|t| t.limit_ns().unwrap_or(u64::MAX)).collect();
+        Self { controller, limits_ns }
     }
 }
 
 impl Rule for Ours {
     fn limits(&self) -> Limits {
-        self.0.limits()
+        self.controller.limits()
     }
 
     fn observe(&mut self, reap: &Reap<'_>) {
         let mut sample = Sample { now_ns: reap.now_ns, backlog: reap.backlog, ..Sample::EMPTY };
+        let limit_ns = self.limits_ns.get(reap.engine).copied().unwrap_or(u64::MAX);
         for done in reap.done {
             let counts = if done.is_write { &mut sample.writes } else { &mut sample.reads };
-            counts.add(1, done.latency_ns, self.0.latency_limit_ns());
+            counts.add(1, done.latency_ns, limit_ns);
         }
-        self.0.observe(&sample);
+        self.controller.observe_of(reap.engine, &sample);
     }
 
     fn is_out_of_reach(&self) -> bool {
-        self.0.is_out_of_reach()
+        self.controller.is_out_of_reach()
     }
 
     fn note(&self) -> String {
         let why = |decision: &iomill_engine::depth::Decision| {
             format!("{} {}@{:.0}", decision.why.name(), decision.depth, decision.slots_per_s)
         };
-        let last: Vec<String> = self.0.decisions().map(why).collect();
+        let last: Vec<String> = self.controller.decisions().map(why).collect();
         let last = &last[last.len().saturating_sub(40)..];
-        format!("chosen {:?}: {}", self.0.chosen(), last.join(", "))
+        format!("chosen {:?}: {}", self.controller.chosen(), last.join(", "))
     }
 }

@@ -242,6 +242,7 @@ impl World<'_, '_> {
 
     /// Takes in what has come.
     fn reap(&mut self, engine: usize) -> u32 {
+        let is_shared = self.rules.len() < self.engines.len();
         let state = &mut self.engines[engine];
         let rule = &mut self.rules[state.rule];
         let in_flight = state.in_flight;
@@ -273,7 +274,8 @@ impl World<'_, '_> {
         }
         if !self.done.is_empty() {
             let backlog = state.is_hungry;
-            rule.observe(&Reap { now_ns: whole(self.now), done: &self.done, in_flight, backlog });
+            let (now_ns, engine) = (whole(self.now), if is_shared { engine } else { 0 });
+            rule.observe(&Reap { now_ns, done: &self.done, in_flight, backlog, engine });
         }
         u32::try_from(self.done.len()).expect("no more than the flights")
     }

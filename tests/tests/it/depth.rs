@@ -3,7 +3,7 @@
 //! takes long.
 
 use iomill_tests::depth::cases::{Case, Who, demands, devices};
-use iomill_tests::depth::judge::{Known, Variant, demand, knee, sharing, target};
+use iomill_tests::depth::judge::{Known, Variant, demand, knee, sharing, target, two_targets};
 use iomill_tests::depth::oracle::{Aim, Oracle};
 
 fn case(name: &str) -> Case {
@@ -64,6 +64,18 @@ fn two_engines_with_one_controller_share_what_two_controllers_ruin() {
     let known = known("retrograde pool", 16_000.0, 8, Variant::default());
     let together = sharing(&known, Who::Ours, true, 1);
     assert!(together.pass, "{together:?}");
+}
+
+#[test]
+fn an_engine_keeps_its_target_also_beside_one_that_began_without() {
+    let case = case("16 dies 0.4 ms");
+    let aim = Aim::Late(case.p99, 0.01);
+    let oracle = Oracle { best: 38_607.0, depth_95: 112, within: 23_700.0, depth_within: 22 };
+    let known = Known::with(&case, aim, Variant::default(), oracle);
+    for seed in [1, 2] {
+        let outcome = two_targets(&known, seed);
+        assert!(outcome.pass, "seed {seed}: {outcome:?}");
+    }
 }
 
 #[test]
