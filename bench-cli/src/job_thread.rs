@@ -69,17 +69,13 @@ impl<'a> JobThread<'a> {
         ending: Ending<'a>,
         flow: Option<FlowShare>,
     ) -> Result<JobThread<'a>, Error> {
-        let refused = |error: iomill_engine::Error| Error::usage(error.to_string());
         let mut engine = job_engine::start(spec, targets.len())?;
         let mut files = Vec::with_capacity(targets.len());
         for target in targets {
             target::warm_or_cool(spec, &target.path, ending.interrupt)?;
-            let file = target::open(spec, &target.path)?;
-            files.push(match spec.registerfiles {
-                true => engine.register_file(&file).map_err(refused)?,
-                false => file,
-            });
+            files.push(target::open(spec, &target.path)?);
         }
+        let files = job_engine::take_files(spec, &mut engine, files)?;
         if spec.pace.is_paced() {
             // A best effort: without it requests come up to 50 microseconds late.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(TIMER_SLACK_NS));

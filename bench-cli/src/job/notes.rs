@@ -18,6 +18,7 @@ impl JobSpec {
             ("--fsync", self.fsync_every > 0),
             ("--fdatasync", self.fdatasync_every > 0),
             ("--end_fsync", self.end_fsync),
+            ("--atomic", self.atomic),
             ("--refill_buffers", self.refill_buffers),
             ("--zero_buffers", self.zero_buffers),
             ("--verify_backlog", self.verify.backlog > 0),

@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use hdrhistogram::Histogram;
-use iomill_engine::{Error, File};
+use iomill_engine::{Error, File, WriteFlags};
 
 use super::Lane;
 use super::errors::{LaneFailure, Problems, Verdict};
@@ -33,6 +33,7 @@ pub(crate) struct LaneState {
     requests_left: Cell<u64>,
     smallest: u64,
     sync_every: Option<SyncEvery>,
+    pub(super) write_flags: WriteFlags,
     writes_since_sync: Cell<u64>,
     /// Per direction: what has completed.
     bytes: [Cell<u64>; 3],
@@ -89,6 +90,7 @@ impl LaneState {
             requests_left: Cell::new(u64::MAX),
             smallest: spec.block_bounds().0,
             sync_every: spec.sync_every(),
+            write_flags: super::write_flags(spec),
             writes_since_sync: Cell::new(0),
             bytes: Default::default(),
             requests: Default::default(),

@@ -241,6 +241,12 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "io_uring: register the file with the kernel [0]",
     ),
     job(
+        "hipri",
+        &[],
+        Setting::Bool(set!(job.hipri)),
+        "io_uring: poll the device for completions (IOPOLL); needs --direct and poll queues [0]",
+    ),
+    job(
         "sqthread_poll",
         &[],
         Setting::Bool(|s, v| {

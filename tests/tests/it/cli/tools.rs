@@ -142,16 +142,38 @@ fn tune_prints_a_winner_in_three_spellings_and_leaves_nothing_behind() {
     let place = Place::new();
     let tuned = said(
         &place,
-        &["tune", "--time=2s", "--svg=t.svg", "--", "--rw=randread", "--size=1m", "--bs=4k"],
+        &["tune", "--time=2s", "--svg=t.svg", "--report=t.html", "--"]
+            .iter()
+            .chain(&["--rw=randread", "--size=1m", "--bs=4k"])
+            .copied()
+            .collect::<Vec<_>>(),
     );
     assert_eq!(tuned.code, Some(0), "{tuned:?}");
-    for part in ["winner: ", "iomill_engine::Config::new()", "IOMILL_DEPTH=", "[tuned]", "iodepth="]
-    {
+    for part in [
+        "winner: ",
+        "ns system per request",
+        "the adaptive scheduler ",
+        "iomill_engine::Config::new()",
+        "IOMILL_DEPTH=",
+        "[tuned]",
+        "iodepth=",
+        "<- the knee: the winner",
+        "\nadaptive",
+        // Never on a job without --direct, wherever this runs.
+        "not possible here: io_uring, buffers fixed, IOPOLL: --hipri needs --direct",
+    ] {
         assert!(tuned.stdout.contains(part), "{part}: {tuned:?}");
     }
-    assert_eq!(place.names(), ["t.svg"]);
-    let svg = fs::read_to_string(place.path("t.svg")).expect("written");
-    assert!(svg.contains("Rate against depth") && svg.contains("chosen: "), "{svg}");
+    assert_eq!(place.names(), ["t.html", "t.svg"]);
+    for name in ["t.html", "t.svg"] {
+        let drawn = fs::read_to_string(place.path(name)).expect("written");
+        for part in ["Rate against depth", "chosen: "] {
+            assert!(drawn.contains(part), "{part}: {drawn}");
+        }
+        // Reads of cached pages do not wait for the device, and nothing is chosen for them.
+        let chose = tuned.stdout.contains("<- it chose");
+        assert_eq!(drawn.contains("adaptive: "), chose, "{drawn}");
+    }
 }
 
 #[test]
