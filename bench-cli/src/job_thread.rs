@@ -18,7 +18,8 @@ use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::JobProgress;
 use crate::recorder::Recorder;
-use crate::stats::{Batches, DepthStory, Failure, JobStats};
+use crate::startup;
+use crate::stats::{Batches, DepthStory, EngineUse, Failure, JobStats};
 use crate::target::{self, Target};
 use crate::window::{Phase, Window};
 use crate::workload::{Random, Region};
@@ -46,6 +47,8 @@ pub(crate) struct JobThread<'a> {
     batches: Batches,
     recorder: Recorder,
     tick_count: u64,
+    /// From the start of the program to the first request.
+    first_io: Option<Duration>,
 }
 
 /// Which job of the run it is.
@@ -96,6 +99,7 @@ impl<'a> JobThread<'a> {
             batches: Batches::default(),
             recorder: Recorder::new(spec, place.number)?,
             tick_count: 0,
+            first_io: None,
         };
         job.open_lanes(!place.seed)?;
         Ok(job)
@@ -155,12 +159,14 @@ impl<'a> JobThread<'a> {
         self.progress.finish();
         let failure = failure.or_else(|| self.lanes.take_failure().map(|why| self.failure(why)));
         let mut stats = window.stats(self.engine.metrics(), &self.lanes, &self.batches);
-        let recorded = self.recorder.finish(now, self.engine.metrics());
+        let recorded = self.recorder.finish(now, self.engine.metrics(), self.lanes.trim_bytes());
         stats.overhead = recorded.overhead(self.tick_count);
         stats.series = recorded.series;
         stats.elapsed = now - thread_start;
         stats.engine_lines = self.engine_lines();
         stats.depth = DepthStory::of(&self.engine);
+        stats.engine_use = EngineUse::of(&self.engine, &self.files);
+        stats.first_io = self.first_io.unwrap_or_default();
         stats.failure = failure.or_else(|| stats.damage());
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {
@@ -171,10 +177,11 @@ impl<'a> JobThread<'a> {
 
     /// Runs without measuring for the ramp time, if there is one.
     fn ramp(&mut self, start: Instant) -> Result<(), Failure> {
-        if self.spec.ramp_time.is_zero() {
-            // Turns the no-ops that open the lanes into their first requests.
-            self.tick()?;
-        } else {
+        // The no-ops that open the lanes turn into their first requests, which go out with the next
+        // batch: at the end of this tick, or with the next one.
+        self.tick()?;
+        self.first_io = Some(startup::elapsed());
+        if !self.spec.ramp_time.is_zero() {
             let end = start + self.spec.ramp_time;
             // What is done during the ramp does not count towards the job's amount.
             self.lanes.set_amount(None, None);
@@ -252,7 +259,7 @@ impl<'a> JobThread<'a> {
             if window.is_late(now) {
                 self.lanes.stop();
             }
-            self.recorder.tick(now, self.engine.metrics());
+            self.recorder.tick(now, self.engine.metrics(), self.lanes.trim_bytes());
             if let Some(limit) = self.spec.max_latency {
                 window.check_latency(limit, self.engine.metrics())?;
             }

@@ -146,6 +146,12 @@ impl LaneState {
         Counts { read_bytes, read_count, write_bytes, write_count, trim_bytes, trim_count }
     }
 
+    /// Bytes of trims, which the engine does not count.
+    #[inline]
+    pub(crate) fn trim_bytes(&self) -> u64 {
+        self.bytes[Direction::Trim as usize].get()
+    }
+
     /// The error that stopped the lanes, if one did.
     pub(crate) fn take_failure(&self) -> Option<LaneFailure> {
         self.failure.borrow_mut().take()

@@ -14,8 +14,9 @@ use crate::confidence::{self, Estimate};
 
 /// A gain below this is not worth a setting, even if it is real.
 const GAIN_MIN: f64 = 1.05;
-/// CPU time above this share of the cheapest's counts, if it is real.
-const COST_MIN: f64 = 1.10;
+/// CPU time above this share of the cheapest's counts, if it is real. Ways are compared at the
+/// depth where each is best, and depths alone differ by a tenth in what they cost.
+const COST_MIN: f64 = 1.25;
 /// The share of the best rate at which the knee is, and what is never near enough.
 const KNEE_SHARE: f64 = 0.95;
 const KNEE_SHARE_MIN: f64 = 0.90;
@@ -59,9 +60,15 @@ pub(super) fn contenders(entries: &[Entry], max_latency: Option<Duration>) -> Ve
 
 /// The smallest depth that is not really below the share of the best rate.
 pub(super) fn knee(curve: &[CurvePoint], max_latency: Option<Duration>) -> Option<&CurvePoint> {
+    alike(curve, max_latency).into_iter().min_by_key(|point| point.candidate.depth)
+}
+
+/// All depths that are not.
+pub(super) fn alike(curve: &[CurvePoint], max_latency: Option<Duration>) -> Vec<&CurvePoint> {
     let limit_ns = max_latency.map_or(f64::INFINITY, |limit| limit.as_nanos() as f64);
     let within: Vec<&CurvePoint> = curve.iter().filter(|point| point.p99_ns <= limit_ns).collect();
-    let best = *within.iter().max_by(|a, b| a.iops.value.total_cmp(&b.iops.value))?;
+    let by_rate = |a: &&&CurvePoint, b: &&&CurvePoint| a.iops.value.total_cmp(&b.iops.value);
+    let Some(best) = within.iter().max_by(by_rate).copied() else { return Vec::new() };
     let near = |point: &&CurvePoint| {
         let (base, new) = pairs(&best.samples, &point.samples, iops);
         let value = point.iops.value / best.iops.value;
@@ -69,7 +76,7 @@ pub(super) fn knee(curve: &[CurvePoint], max_latency: Option<Duration>) -> Optio
         let share = share.unwrap_or(Estimate { value, low: value, high: value });
         share.value >= KNEE_SHARE || (share.value >= KNEE_SHARE_MIN && share.high >= KNEE_SHARE)
     };
-    within.into_iter().filter(near).min_by_key(|point| point.candidate.depth)
+    within.into_iter().filter(near).collect()
 }
 
 /// The figure in the rounds that both were measured in: what slows a machine down for a while slows

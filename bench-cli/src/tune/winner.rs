@@ -28,6 +28,8 @@ pub(super) struct Found {
     winner: Candidate,
     iops: Option<Estimate>,
     median: Sample,
+    /// Depths whose rate is as good as the winner's.
+    alike: Vec<u32>,
     refusals: Vec<String>,
 }
 
@@ -49,7 +51,9 @@ impl Found {
         });
         let refusals =
             refusals.iter().map(|(mode, why)| format!("{}: {why}", mode.name())).collect();
-        Found { entries, curve, adaptive, winner, iops, median, refusals }
+        let alike = choice::alike(&curve, max_latency);
+        let alike = alike.iter().map(|point| point.candidate.depth).collect();
+        Found { alike, entries, curve, adaptive, winner, iops, median, refusals }
     }
 
     /// The result for people.
@@ -88,6 +92,11 @@ impl Found {
             "  CPU: {user:.0} ns user + {system:.0} ns system per request, {:.0} % of one CPU",
             (user + system) * iops / 1e7
         );
+        if let [_, _, ..] = self.alike[..] {
+            let depths: Vec<String> = self.alike.iter().map(u32::to_string).collect();
+            let _ =
+                writeln!(text, "  as good, within 5 % or the noise: depths {}", depths.join(", "));
+        }
         let _ = match &self.adaptive {
             Ok(Adaptive { depth, iops, p99_ns }) => writeln!(
                 text,
@@ -238,6 +247,7 @@ mod tests {
             "p99 90 ns",
             "<- the knee: the winner",
             "<- it chose 12",
+            "as good, within 5 % or the noise: depths 8, 64",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

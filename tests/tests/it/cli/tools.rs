@@ -65,6 +65,11 @@ fn compare_takes_our_files_and_prints_a_row_per_figure() {
         assert!(table.stdout.lines().any(|line| line.starts_with(row)), "{row}: {table:?}");
     }
     assert!(table.stdout.contains("2 runs"), "{table:?}");
+    let files = ["a.json,b.json", "c.json,d.json"];
+    let report = said(&place, &[&["compare", "--output-format=json"][..], &files].concat()).json();
+    let figure = &report["comparisons"][0]["figures"][0];
+    assert_eq!((&figure["name"], &report["base"]["runs"]), (&"IOPS".into(), &2.into()));
+    assert!(figure["low"].as_f64() < figure["high"].as_f64(), "{report:#}");
 }
 
 #[test]
@@ -212,6 +217,7 @@ fn every_misuse_is_one_line_that_says_what_to_do() {
         (&["compare", "a", "b", "--", "--rw=read"], &["needs --against=fio"]),
         (&["compare", "--against=fio"], &["the job's options after --"]),
         (&["compare", "--against=dd", "--", "x"], &["--against=dd is none of fio"]),
+        (&["compare", "--output-format=xml", "a", "b"], &["--output-format=xml is none of"]),
         (&["compare", "--run=3"], &["unknown option --run", "did you mean --runs"]),
         (&["plot", "plain.json", "-o", "p.png"], &["neither .html nor .svg"]),
         (&["plot", "plain.json", "-o", "p.svg"], &["nothing to draw"]),
