@@ -91,7 +91,7 @@ fn config(spec: &JobSpec, file_count: usize) -> Result<Config, Error> {
         cpu: spec.sqthread_poll_cpu,
     });
     let file_slots = u32::try_from(file_count).unwrap_or(u32::MAX);
-    let config = if spec.depth.is_adaptive {
+    let config = if spec.is_adaptive() {
         Config::new().adaptive(1..=spec.iodepth_max(), spec.depth_target())
     } else {
         Config::new().depth(spec.depth.fixed)

@@ -167,6 +167,9 @@ impl JobSpec {
 
     fn impossible_verify(&self) -> Option<String> {
         let verify = &self.verify;
+        if let Some(refusal) = self.impossible_trims() {
+            return Some(refusal);
+        }
         let Some(kind) = verify.kind else {
             return verify.only.then(|| "--verify_only needs --verify, e.g. crc32c".to_owned());
         };
@@ -197,6 +200,27 @@ impl JobSpec {
                  multiple of that; give --verify_interval"
             )
         })
+    }
+
+    fn impossible_trims(&self) -> Option<String> {
+        let trims = &self.verify.trims;
+        if trims.percent == 0 {
+            return None;
+        }
+        if self.verify.kind.is_none() || !self.rw.writes() {
+            return Some(
+                "--trim_percentage is for verified writes: add --verify, or use --rw=trim".into(),
+            );
+        }
+        if self.verify.only {
+            return Some(
+                "--trim_percentage and --verify_only exclude each other: nobody knows any more \
+                 what was trimmed"
+                    .into(),
+            );
+        }
+        (trims.backlog == 0)
+            .then(|| "--trim_percentage needs --trim_backlog, e.g. --trim_backlog=64".into())
     }
 
     fn impossible_path(&self) -> Option<String> {
@@ -269,6 +293,21 @@ mod tests {
             (vec![("verify", "crc32c"), ("bs", "64")], ["--verify=crc32c", "128"]),
             (vec![("verify", "crc32c"), ("rw", "trim")], ["--verify", "trim"]),
             (vec![("verify", "crc32c"), ("bssplit", "4k/50:5k/50")], ["4096", "--verify_interval"]),
+            (vec![("trim_percentage", "5")], ["--trim_percentage", "--verify"]),
+            (
+                vec![("trim_percentage", "5"), ("rw", "write"), ("verify", "crc32c")],
+                ["--trim_percentage", "--trim_backlog"],
+            ),
+            (
+                vec![
+                    ("trim_percentage", "5"),
+                    ("trim_backlog", "9"),
+                    ("rw", "write"),
+                    ("verify", "crc32c"),
+                    ("verify_only", "1"),
+                ],
+                ["--trim_percentage", "--verify_only"],
+            ),
             (vec![("name", "a/b")], ["--name=a/b", "--directory"]),
             (vec![("filename", "/x"), ("directory", "y")], ["--filename=/x", "--directory"]),
         ] {

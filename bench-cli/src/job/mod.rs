@@ -24,7 +24,7 @@ pub(crate) use policy::{
     ContinueOn, ExitWhat, Schedule, Steady, SteadyLimit, SteadyTimes, SteadyValue,
 };
 pub(crate) use reporting::Reporting;
-pub(crate) use verify::{VerifyKind, VerifySpec};
+pub(crate) use verify::{TrimSpec, VerifyKind, VerifySpec};
 pub(crate) use words::{Eta, Format, IoEngine, LaneChoice, Rw, SyncMode};
 
 use std::hash::{BuildHasher, RandomState};

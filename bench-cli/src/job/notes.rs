@@ -32,6 +32,12 @@ impl JobSpec {
         note(ordered && self.norandommap, "--norandommap", "the offsets are sequential");
         let spread = self.distribution.iter().any(|spread| *spread != Default::default());
         note(ordered && spread, "--random_distribution", "the offsets are sequential");
+        if self.depth.target.is_some() && !self.depth.is_adaptive {
+            notes.push(format!(
+                "--latency_target makes the depth adaptive, up to --iodepth={}",
+                self.depth.fixed
+            ));
+        }
         notes.extend(self.reporting.logs.notes());
         notes
     }

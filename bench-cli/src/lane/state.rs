@@ -210,6 +210,10 @@ impl LaneState {
             extras.in_flight.borrow_mut().push(block);
             return Next::Check(block);
         }
+        if let Some(block) = extras.next_of_trims() {
+            extras.in_flight.borrow_mut().push(block);
+            return Next::Trim(Issued { block, intended_ns: None });
+        }
         let direction = extras.pacer.as_ref().and_then(|pacer| pacer.borrow().direction());
         let Some(block) = extras.pending.take().or_else(|| self.draw(direction)) else {
             return Next::Stop;
@@ -317,8 +321,18 @@ impl LaneState {
         }
         if extras.verifier.is_some() {
             extras.landed(block);
-            if direction == Direction::Write && self.spec.verify.backlog > 0 {
+            let verify = &self.spec.verify;
+            if direction == Direction::Write && verify.backlog > 0 {
                 extras.remember(*block, &self.spec);
+            }
+            if direction == Direction::Write && verify.trims.percent > 0 {
+                let draw = self.workload.borrow_mut().random().below(100);
+                let picked = draw < u64::from(verify.trims.percent);
+                extras.may_trim(*block, picked, &verify.trims);
+            }
+            if let (Direction::Trim, Some(verifier)) = (direction, &extras.verifier) {
+                let len_bytes = u64::from(block.len_bytes);
+                verifier.borrow_mut().trimmed(block.file, block.offset, len_bytes);
             }
         }
     }
@@ -327,7 +341,7 @@ impl LaneState {
     pub(super) fn request_failed(&self, block: &Block, error: Error) {
         if let Some(extras) = &self.extras {
             extras.landed(block);
-            if let (Some(verifier), Direction::Write) = (&extras.verifier, block.direction) {
+            if let (Some(verifier), true) = (&extras.verifier, block.direction != Direction::Read) {
                 let len_bytes = u64::from(block.len_bytes);
                 verifier.borrow_mut().forget(block.file, block.offset, len_bytes);
             }

@@ -118,7 +118,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
             s.job.depth.target = (!v.is_zero()).then_some(v);
             Ok(())
         }),
-        "Latency that --iodepth=adaptive keeps to; plain numbers are microseconds [0]",
+        "Latency to keep to by the depth, up to --iodepth; plain numbers are microseconds [0]",
     ),
     job(
         "latency_percentile",
