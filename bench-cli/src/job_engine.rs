@@ -28,6 +28,27 @@ pub(crate) fn start(spec: &JobSpec, file_count: usize) -> Result<Engine, Error> 
     })
 }
 
+/// How the engine runs: one line per fact and per fallback.
+pub(crate) fn lines(engine: &Engine) -> Vec<String> {
+    let report = engine.report();
+    let mut lines: Vec<String> = report.to_string().lines().map(str::to_owned).collect();
+    if report.fixed_buffers {
+        lines.push("registered buffers".to_owned());
+    }
+    if report.fixed_files > 0 {
+        lines.push("registered file".to_owned());
+    }
+    lines
+}
+
+/// Those of them that say what it has to do without.
+pub(crate) fn missing_lines(spec: &JobSpec, engine: &Engine) -> Vec<String> {
+    let fell_back = spec.ioengine == IoEngine::Auto && engine.report().backend == "threads";
+    let is_missing =
+        |line: &String| line.starts_with("without ") || (fell_back && line.starts_with("backend "));
+    lines(engine).into_iter().filter(is_missing).collect()
+}
+
 /// Takes the job's files, registered if that is asked for.
 ///
 /// # Errors

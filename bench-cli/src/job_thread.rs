@@ -128,17 +128,9 @@ impl<'a> JobThread<'a> {
         Ok(())
     }
 
-    /// How the engine runs: one line per fact and per fallback.
-    pub(crate) fn engine_lines(&self) -> Vec<String> {
-        let report = self.engine.report();
-        let mut lines: Vec<String> = report.to_string().lines().map(str::to_owned).collect();
-        if report.fixed_buffers {
-            lines.push("registered buffers".to_owned());
-        }
-        if report.fixed_files > 0 {
-            lines.push("registered file".to_owned());
-        }
-        lines
+    /// What the engine has to do without: the report has the rest, this should be known before it.
+    pub(crate) fn missing_lines(&self) -> Vec<String> {
+        job_engine::missing_lines(self.spec, &self.engine)
     }
 
     /// Runs the job to its end: its amount, its time, an error or an interrupt.
@@ -163,7 +155,7 @@ impl<'a> JobThread<'a> {
         stats.overhead = recorded.overhead(self.tick_count);
         stats.series = recorded.series;
         stats.elapsed = now - thread_start;
-        stats.engine_lines = self.engine_lines();
+        stats.engine_lines = job_engine::lines(&self.engine);
         stats.depth = DepthStory::of(&self.engine);
         stats.engine_use = EngineUse::of(&self.engine, &self.files);
         stats.first_io = self.first_io.unwrap_or_default();

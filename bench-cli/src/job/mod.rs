@@ -52,6 +52,7 @@ pub(crate) struct RunSpec {
     /// The sections to run; all if there are none.
     pub(crate) sections: Vec<String>,
     pub(crate) parse_only: bool,
+    pub(crate) readonly: bool,
     pub(crate) ignore_unsupported: bool,
 }
 

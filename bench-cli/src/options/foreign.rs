@@ -13,6 +13,9 @@ pub(crate) enum Foreign {
     Unsupported(&'static str),
 }
 
+const TERSE: &str = "that layout is not written; use --output-format=json";
+const HOSTS: &str = "start it on each host with --start_at, and add the results up with merge";
+const TRIGGER: &str = "there are no triggers; kill the run, or the machine, from outside";
 const SAMPLES: &str = "bandwidth and IOPS are sampled every 500 ms";
 const WINDOWS: &str = "logs have one short line per window, never one per request";
 const CLOCKS: &str = "the clock is read once per batch, so there is nothing to save";
@@ -77,6 +80,12 @@ const NO_EFFECT: &[(&str, &str)] = &[
     ("write_barrier", "see --fsync"),
     ("lockfile", "jobs on one file do not exclude each other"),
     ("comm", "threads keep the program's name"),
+    ("eta_newline", "see --status-interval"),
+    ("eta_interval", "see --status-interval"),
+    ("debug", "there is nothing to see but what the report has"),
+    ("max_jobs", "jobs take no shared table"),
+    ("alloc_size", "jobs take no shared table"),
+    ("warnings_fatal", "what would be wrong is an error anyway"),
     ("latency_window", "the adaptive depth looks as often as it has seen enough"),
     ("latency_run", "the adaptive depth is kept to the latency for the whole run"),
     ("bwavgtime", SAMPLES),
@@ -143,6 +152,25 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("create_only", "run a job with --rw=write --unlink=0 instead"),
     ("unlink_each_loop", "files are removed at the end of the run"),
     ("ramp_size", "use --ramp_time"),
+    ("minimal", TERSE),
+    ("append_terse", TERSE),
+    ("terse_version", TERSE),
+    ("client", HOSTS),
+    ("server", HOSTS),
+    ("remote_config", HOSTS),
+    ("daemonize", "start it with nohup or systemd-run"),
+    ("showcmd", "--parse-only checks a job file, and the report lists its options"),
+    ("cmdhelp", "see 'bench-cli run --help'"),
+    ("enghelp", "see --ioengine in 'bench-cli run --help'"),
+    ("bandwidth_log", "use --write_bw_log in the job"),
+    ("latency_log", "use --write_lat_log in the job"),
+    ("idle_prof", "the report has the CPU time per request"),
+    ("aux_path", "write the folder into the names of --output and of the logs"),
+    ("trigger_file", TRIGGER),
+    ("trigger_timeout", TRIGGER),
+    ("trigger", TRIGGER),
+    ("trigger_remote", TRIGGER),
+    ("inflate_log", "logs are plain text"),
     ("log_max_value", "logs have means; --write_hist_log has the longest latencies as well"),
     ("log_store_compressed", "logs are plain text; compress them when the run is over"),
     ("log_alternate_epoch", "use --log_unix_epoch"),

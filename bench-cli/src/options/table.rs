@@ -325,6 +325,11 @@ pub(super) static RUN_OPTIONS: &[OptionDef] = &[
         }),
         "Run only this section of the job file; may be given several times",
     ),
+    run(
+        "readonly",
+        Setting::Bool(set!(run.readonly)),
+        "Refuse jobs that write or trim, whatever else they say",
+    ),
     run("parse-only", Setting::Bool(set!(run.parse_only)), "Check the jobs and stop"),
     run(
         "ignore_unsupported",

@@ -218,6 +218,13 @@ fn assemble(
     let (mut group, mut stage, mut jobs_in_group) = (0, 0, false);
     for described in described {
         let (spec, options) = job(described, over)?;
+        if plan.run.readonly && spec.rw.changes() {
+            return Err(Error::usage(format!(
+                "--readonly refuses the job '{}' with --rw={}; leave one of them out",
+                spec.name,
+                spec.rw.name()
+            )));
+        }
         if (spec.schedule.stonewall || spec.schedule.new_group) && jobs_in_group {
             group += 1;
         }

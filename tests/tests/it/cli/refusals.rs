@@ -175,6 +175,8 @@ fn unknown_options_and_words_name_the_nearest() {
         ("--block-size=4k", &["--block-size", "--blocksize"]),
         ("--zzzzqqqqxxxx", &["--zzzzqqqqxxxx", "--help"]),
         ("--ioengine=rbd", &["rbd", "io_uring", "threads"]),
+        ("--client=host", &["--client", "--start_at", "merge"]),
+        ("--minimal", &["--minimal", "--output-format=json"]),
         ("--numa_cpu_nodes=0", &["--numa_cpu_nodes", "--cpus_allowed", "--ignore_unsupported"]),
         ("--rw=sideways", &["sideways", "randread"]),
         ("--output-format=xml", &["xml", "json"]),
@@ -183,6 +185,19 @@ fn unknown_options_and_words_name_the_nearest() {
     ] {
         place.run(&["--filename=data", argument]).assert_refused_with(parts);
     }
+}
+
+#[test]
+fn readonly_lets_no_job_write() {
+    let place = Place::new();
+    let path = place.file("data", 1 << 16);
+    let given = ["--readonly", "--filename=data", "--allow_overwrite"];
+    for rw in ["write", "randrw", "trim"] {
+        let said = place.run(&[&given[..], &[&format!("--rw={rw}")]].concat());
+        said.assert_refused_with(&["--readonly refuses", "'job'", &format!("--rw={rw}")]);
+    }
+    assert!(fs::read(path).expect("it is there") == vec![b'a'; 1 << 16]);
+    assert_eq!(place.run(&[&given[..], &["--rw=read"]].concat()).code, Some(0));
 }
 
 #[test]
