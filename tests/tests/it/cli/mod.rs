@@ -10,6 +10,7 @@ mod fio_keys;
 mod fio_plot;
 mod jobs;
 mod logs;
+mod many_hosts;
 mod program;
 mod refusals;
 mod report;
