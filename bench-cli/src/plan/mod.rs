@@ -51,6 +51,11 @@ impl Plan {
     pub(crate) fn of_command_line(given: &[Assignment]) -> Result<Plan, Error> {
         let (run, job): (Vec<_>, Vec<_>) =
             given.iter().cloned().partition(|given| given.option.scope == Scope::Run);
+        if run.iter().any(|given| given.option.name == "section") {
+            return Err(Error::usage(
+                "--section chooses jobs of a job file, and there is none; name the file",
+            ));
+        }
         let first = job.iter().position(|given| given.option.name == "name");
         let (global, rest) = job.split_at(first.unwrap_or(0));
         let mut described: Vec<Described> = Vec::new();

@@ -196,11 +196,13 @@ fn make_file(
     created: &CreatedFiles,
     interrupt: &Interrupt,
 ) -> Result<PathBuf, Error> {
+    let refusal = || Error::usage("tune works on one file; leave --nrfiles out");
+    // Before anything is laid out.
+    if spec.files.count > 1 {
+        return Err(refusal());
+    }
     let mut spec = spec.clone();
     spec.name = format!("tune-{}", std::process::id());
     let targets = target::prepare(&spec, 0, created, interrupt)?;
-    let [target] = &targets[..] else {
-        return Err(Error::usage("tune works on one file; leave --nrfiles out"));
-    };
-    Ok(target.path.clone())
+    targets.first().map(|target| target.path.clone()).ok_or_else(refusal)
 }

@@ -1,6 +1,6 @@
 //! The guide to many hosts: its commands and its manifest, as far as one machine can check them.
 //!
-//! It starts no launcher and no cluster: what the launchers do was tried by hand, as the guide says.
+//! It starts no launcher and no cluster: what those do was tried by hand, as the guide says.
 
 use super::program::Place;
 

@@ -11,6 +11,7 @@ mod fio_plot;
 mod jobs;
 mod logs;
 mod many_hosts;
+mod messages;
 mod program;
 mod refusals;
 mod report;

@@ -230,6 +230,16 @@ fn every_misuse_is_one_line_that_says_what_to_do() {
         (&["tune", "--time=x", "--", "--rw=read"], &["--time: 'x' is not a time"]),
         (&["tune"], &["JOB OPTIONS", "is missing"]),
         (&["tune", "--time=2s", "--report=data", "--", "--filename=data"], &["neither .html"]),
+        (&["tune", "--", "--rw=read", "--nrfiles=2", "--size=1m"], &["tune works on one file"]),
+        (&["tune", "--", "job.fio"], &["tune takes one job by its options"]),
+        (
+            &["tune", "--", "--size=1m", "--name=a", "--name=b"],
+            &["tune takes one job at a time; leave the second --name out"],
+        ),
+        (
+            &["compare", "--against=fio", "--keep=data/x", "--", "--rw=read"],
+            &["cannot make --keep=data/x"],
+        ),
         (&["completions", "tcsh"], &["SHELL=tcsh is none of bash"]),
         (&["man", "nope"], &["unknown command 'nope'", "run, doctor"]),
     ];
@@ -238,5 +248,9 @@ fn every_misuse_is_one_line_that_says_what_to_do() {
         refused.assert_refused_with(parts);
         assert_eq!(refused.code, Some(2), "{refused:?}");
     }
+    // This one is found out by the first round.
+    let refused = said(&place, &["tune", "--", "--filename=missing", "--rw=read"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("error: no candidate runs: 'missing' does not exist"));
     assert_eq!(place.names(), ["data", "no.json", "plain.json"]);
 }
