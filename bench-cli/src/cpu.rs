@@ -79,13 +79,18 @@ impl CpuUse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
-    fn burn(span: Duration) {
-        let start = Instant::now();
+    /// Uses up so much CPU time, however long that takes on a busy machine.
+    fn burn(cpu: Duration) {
+        let before = CpuUse::of_thread();
         let mut spins = 0_u64;
-        while start.elapsed() < span {
+        loop {
             spins = std::hint::black_box(spins + 1);
+            let used = CpuUse::of_thread().since(before);
+            if u128::from(used.user_ns + used.system_ns) >= cpu.as_nanos() {
+                return;
+            }
         }
     }
 

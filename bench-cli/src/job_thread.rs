@@ -18,7 +18,8 @@ use crate::lane::{self, Lane, LaneFailure, LaneState};
 use crate::notice;
 use crate::progress::JobProgress;
 use crate::recorder::Recorder;
-use crate::stats::{Batches, DepthStory, Failure, JobStats};
+use crate::startup;
+use crate::stats::{Batches, DepthStory, EngineUse, Failure, JobStats};
 use crate::target::{self, Target};
 use crate::window::{Phase, Window};
 use crate::workload::{Random, Region};
@@ -46,6 +47,8 @@ pub(crate) struct JobThread<'a> {
     batches: Batches,
     recorder: Recorder,
     tick_count: u64,
+    /// From the start of the program to the first request.
+    first_io: Option<Duration>,
 }
 
 /// Which job of the run it is.
@@ -69,17 +72,13 @@ impl<'a> JobThread<'a> {
         ending: Ending<'a>,
         flow: Option<FlowShare>,
     ) -> Result<JobThread<'a>, Error> {
-        let refused = |error: iomill_engine::Error| Error::usage(error.to_string());
         let mut engine = job_engine::start(spec, targets.len())?;
         let mut files = Vec::with_capacity(targets.len());
         for target in targets {
             target::warm_or_cool(spec, &target.path, ending.interrupt)?;
-            let file = target::open(spec, &target.path)?;
-            files.push(match spec.registerfiles {
-                true => engine.register_file(&file).map_err(refused)?,
-                false => file,
-            });
+            files.push(target::open(spec, &target.path)?);
         }
+        let files = job_engine::take_files(spec, &mut engine, files)?;
         if spec.pace.is_paced() {
             // A best effort: without it requests come up to 50 microseconds late.
             let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(TIMER_SLACK_NS));
@@ -100,6 +99,7 @@ impl<'a> JobThread<'a> {
             batches: Batches::default(),
             recorder: Recorder::new(spec, place.number)?,
             tick_count: 0,
+            first_io: None,
         };
         job.open_lanes(!place.seed)?;
         Ok(job)
@@ -128,17 +128,9 @@ impl<'a> JobThread<'a> {
         Ok(())
     }
 
-    /// How the engine runs: one line per fact and per fallback.
-    pub(crate) fn engine_lines(&self) -> Vec<String> {
-        let report = self.engine.report();
-        let mut lines: Vec<String> = report.to_string().lines().map(str::to_owned).collect();
-        if report.fixed_buffers {
-            lines.push("registered buffers".to_owned());
-        }
-        if report.fixed_files > 0 {
-            lines.push("registered file".to_owned());
-        }
-        lines
+    /// What the engine has to do without: the report has the rest, this should be known before it.
+    pub(crate) fn missing_lines(&self) -> Vec<String> {
+        job_engine::missing_lines(self.spec, &self.engine)
     }
 
     /// Runs the job to its end: its amount, its time, an error or an interrupt.
@@ -159,12 +151,14 @@ impl<'a> JobThread<'a> {
         self.progress.finish();
         let failure = failure.or_else(|| self.lanes.take_failure().map(|why| self.failure(why)));
         let mut stats = window.stats(self.engine.metrics(), &self.lanes, &self.batches);
-        let recorded = self.recorder.finish(now, self.engine.metrics());
+        let recorded = self.recorder.finish(now, self.engine.metrics(), self.lanes.trim_bytes());
         stats.overhead = recorded.overhead(self.tick_count);
         stats.series = recorded.series;
         stats.elapsed = now - thread_start;
-        stats.engine_lines = self.engine_lines();
+        stats.engine_lines = job_engine::lines(&self.engine);
         stats.depth = DepthStory::of(&self.engine);
+        stats.engine_use = EngineUse::of(&self.engine, &self.files);
+        stats.first_io = self.first_io.unwrap_or_default();
         stats.failure = failure.or_else(|| stats.damage());
         let left = self.engine.shutdown(SHUTDOWN_DEADLINE);
         if left.leaked > 0 {
@@ -175,10 +169,11 @@ impl<'a> JobThread<'a> {
 
     /// Runs without measuring for the ramp time, if there is one.
     fn ramp(&mut self, start: Instant) -> Result<(), Failure> {
-        if self.spec.ramp_time.is_zero() {
-            // Turns the no-ops that open the lanes into their first requests.
-            self.tick()?;
-        } else {
+        // The no-ops that open the lanes turn into their first requests, which go out with the next
+        // batch: at the end of this tick, or with the next one.
+        self.tick()?;
+        self.first_io = Some(startup::elapsed());
+        if !self.spec.ramp_time.is_zero() {
             let end = start + self.spec.ramp_time;
             // What is done during the ramp does not count towards the job's amount.
             self.lanes.set_amount(None, None);
@@ -256,7 +251,7 @@ impl<'a> JobThread<'a> {
             if window.is_late(now) {
                 self.lanes.stop();
             }
-            self.recorder.tick(now, self.engine.metrics());
+            self.recorder.tick(now, self.engine.metrics(), self.lanes.trim_bytes());
             if let Some(limit) = self.spec.max_latency {
                 window.check_latency(limit, self.engine.metrics())?;
             }

@@ -40,6 +40,7 @@ mod results;
 mod runner;
 mod shell;
 mod start_at;
+mod startup;
 mod stats;
 mod steady;
 mod target;
@@ -63,6 +64,7 @@ use runner::Outcome;
 use target::CreatedFiles;
 
 fn main() -> ExitCode {
+    startup::begin();
     match invoke(std::env::args_os()) {
         Ok(code) => code,
         Err(error) => {

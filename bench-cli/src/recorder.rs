@@ -75,30 +75,32 @@ impl Recorder {
 
     /// Takes the samples that are due.
     #[inline]
-    pub(crate) fn tick(&mut self, now: Instant, metrics: &Metrics) {
+    pub(crate) fn tick(&mut self, now: Instant, metrics: &Metrics, trim_bytes: u64) {
         if now >= self.due {
-            self.take(now, metrics, false);
+            self.take(now, metrics, trim_bytes, false);
         }
     }
 
     /// Takes what is left of the last windows and closes the logs.
-    pub(crate) fn finish(&mut self, now: Instant, metrics: &Metrics) -> Recorded {
-        self.take(now, metrics, true);
+    pub(crate) fn finish(&mut self, now: Instant, metrics: &Metrics, trim_bytes: u64) -> Recorded {
+        self.take(now, metrics, trim_bytes, true);
         self.logs.finish();
         std::mem::take(&mut self.recorded)
     }
 
     #[cold]
-    fn take(&mut self, now: Instant, metrics: &Metrics, last: bool) {
+    fn take(&mut self, now: Instant, metrics: &Metrics, trim_bytes: u64, last: bool) {
         let began = Instant::now();
         let since = now - self.start;
-        if let Some(done) = self.sampling.advance(now, metrics, last) {
+        let trims = Mark { bytes: trim_bytes, ..Mark::of(&metrics.space) };
+        let marks = || [Mark::of(&metrics.read), Mark::of(&metrics.write), trims.clone()];
+        if let Some(done) = self.sampling.advance(now, &marks, last) {
             self.recorded.series.push(since, &done.interval);
         }
-        if let Some(done) = self.averaging.as_mut().and_then(|c| c.advance(now, metrics, last)) {
+        if let Some(done) = self.averaging.as_mut().and_then(|c| c.advance(now, &marks, last)) {
             self.logs.write_averages(&done.window(since));
         }
-        if let Some(done) = self.binning.as_mut().and_then(|c| c.advance(now, metrics, last)) {
+        if let Some(done) = self.binning.as_mut().and_then(|c| c.advance(now, &marks, last)) {
             self.logs.write_histograms(&done.window(since));
         }
         self.due = self.next_due();
@@ -138,20 +140,20 @@ struct Cadence {
     period: Duration,
     due: Instant,
     taken: Instant,
-    before: [Mark; 2],
+    before: [Mark; 3],
 }
 
 /// What happened between two samples.
 #[derive(Debug)]
 struct Done {
     interval: Interval,
-    mean_ns: [u64; 2],
+    mean_ns: [u64; 3],
 }
 
 impl Done {
     fn window(&self, end: Duration) -> Window<'_> {
-        let Interval { span, read, write } = &self.interval;
-        Window { end, span: *span, done: [read, write], mean_ns: self.mean_ns }
+        let Interval { span, read, write, trim } = &self.interval;
+        Window { end, span: *span, done: [read, write, trim], mean_ns: self.mean_ns }
     }
 }
 
@@ -161,7 +163,7 @@ impl Cadence {
     }
 
     /// The difference to the last sample if one is due, or at the end if any time has gone by.
-    fn advance(&mut self, now: Instant, metrics: &Metrics, last: bool) -> Option<Done> {
+    fn advance(&mut self, now: Instant, marks: &dyn Fn() -> [Mark; 3], last: bool) -> Option<Done> {
         if now < self.due && !(last && now > self.taken) {
             return None;
         }
@@ -169,19 +171,19 @@ impl Cadence {
         while self.due <= now {
             self.due += self.period;
         }
-        let marks = [Mark::of(&metrics.read), Mark::of(&metrics.write)];
-        let [read, write] = [0, 1].map(|at| marks[at].since(&self.before[at]));
+        let marks = marks();
+        let [read, write, trim] = [0, 1, 2].map(|at| marks[at].since(&self.before[at]));
         let span = now - self.taken;
         (self.before, self.taken) = (marks, now);
         Some(Done {
-            mean_ns: [read.1, write.1],
-            interval: Interval { span, read: read.0, write: write.0 },
+            mean_ns: [read.1, write.1, trim.1],
+            interval: Interval { span, read: read.0, write: write.0, trim: trim.0 },
         })
     }
 }
 
 /// The counters at one moment.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Mark {
     io_count: u64,
     bytes: u64,
@@ -244,13 +246,13 @@ mod tests {
         let mut recorder = Recorder::new(&JobSpec::default(), 0).expect("no logs to open");
         recorder.begin(Instant::now());
         let (five, eight) = (metrics(5), metrics(8));
-        recorder.tick(at(&recorder, 499), &five);
+        recorder.tick(at(&recorder, 499), &five, 0);
         assert!(recorder.recorded.series.intervals().is_empty(), "not yet due");
-        recorder.tick(at(&recorder, 510), &five);
-        recorder.tick(at(&recorder, 990), &eight);
-        recorder.tick(at(&recorder, 1010), &eight);
+        recorder.tick(at(&recorder, 510), &five, 0);
+        recorder.tick(at(&recorder, 990), &eight, 0);
+        recorder.tick(at(&recorder, 1010), &eight, 0);
         let end = at(&recorder, 1200);
-        let recorded = recorder.finish(end, &eight);
+        let recorded = recorder.finish(end, &eight, 0);
         let counts: Vec<u64> =
             recorded.series.intervals().iter().map(|interval| interval.read.io_count).collect();
         assert_eq!(counts, [5, 3]);

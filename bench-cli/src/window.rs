@@ -13,7 +13,7 @@ use crate::job::JobSpec;
 use crate::lane::LaneState;
 use crate::progress::Counts;
 use crate::stats::{
-    Batches, Direction, Failure, JobStats, Overhead, Samples, Series, Verified, millis,
+    Batches, Direction, EngineUse, Failure, JobStats, Overhead, Samples, Series, Verified, millis,
 };
 use crate::steady::{Sample, SteadySearch};
 
@@ -303,6 +303,8 @@ impl Window {
             enter_count: metrics.enters,
             batch_count: metrics.batches,
             retry_count: retries.iter().map(|op| op.retries).sum(),
+            first_io: Duration::ZERO,
+            engine_use: EngineUse::default(),
             engine_lines: Vec::new(),
             depth: None,
             failure: None,

@@ -4,6 +4,7 @@
 //! hands back what was given, in order. Called by `main`.
 
 mod foreign;
+mod implied;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -77,14 +78,17 @@ pub(crate) enum Request {
 ///
 /// A usage error of one line.
 pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Error> {
-    let matches = match command().try_get_matches_from(foreign::passed_over(arguments)) {
+    let is_command = |word: &str| command().find_subcommand(word).is_some();
+    let arguments = foreign::passed_over(implied::with_run(arguments, is_command));
+    let is_run = arguments.get(1).is_some_and(|first| first == "run");
+    let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                     Ok(Request::Print(error.render().to_string()))
                 }
-                _ => Err(Error::Usage(one_line(&error))),
+                _ => Err(Error::Usage(one_line(&error, is_run))),
             };
         }
     };
@@ -121,9 +125,9 @@ pub(crate) fn command() -> Command {
         .about("Run jobs; without options a short demonstration")
         .long_about(
             "Runs jobs, described by fio's job files or by fio's options; each --name begins a \
-             job. Without any job a short demonstration runs on a temporary file, which is \
-             removed again. With a job file, options of the command line go before those of the \
-             file, in every job.\n\n\
+             job; the word 'run' may be left out. Without any job a short demonstration runs on a \
+             temporary file, which is removed again. With a job file, options of the command line \
+             go before those of the file, in every job.\n\n\
              Options take fio's underscores or hyphens, and their value as --bs=4k or --bs 4k. \
              Switches may be written alone (= 1) or as --direct=0. The default is in brackets.",
         )
@@ -197,7 +201,7 @@ fn assignment(option: &'static OptionDef, value: &OsStr) -> Result<Assignment, E
 }
 
 /// clap explains over several lines; a script's log wants one.
-fn one_line(error: &clap::Error) -> String {
+fn one_line(error: &clap::Error, is_run: bool) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
@@ -206,9 +210,17 @@ fn one_line(error: &clap::Error) -> String {
     let argument = context(ContextKind::InvalidArg);
     let name = argument.split([' ', '=', '[']).next().unwrap_or(argument);
     match error.kind() {
+        ErrorKind::UnknownArgument
+            if !is_run && options::find(name.trim_start_matches('-')).is_some() =>
+        {
+            format!("{name} is an option of a job; give those after --, or to 'bench-cli run'")
+        }
         ErrorKind::UnknownArgument if name.starts_with("--") => {
             match context(ContextKind::SuggestedArg) {
                 "" => foreign::unknown_option(name),
+                _ if options::foreign(name.trim_start_matches('-')).is_some() => {
+                    foreign::unknown_option(name)
+                }
                 meant => format!("unknown option {name}; did you mean {meant}?"),
             }
         }
@@ -315,6 +327,13 @@ mod tests {
     }
 
     #[test]
+    fn run_may_be_left_out() {
+        let all = ["bench-cli", "--rw=read", "--direct"].map(OsString::from);
+        let Ok(Request::Run(run)) = read(all) else { panic!("a job") };
+        assert_eq!(run.given.len(), 2);
+    }
+
+    #[test]
     fn order_is_kept() {
         let list = given(&["--rw=read", "--direct", "--bs=4k", "--name=x"]).expect("valid");
         let names: Vec<_> = list.iter().map(|(name, _)| *name).collect();
@@ -337,6 +356,9 @@ mod tests {
         let error = read(["bench-cli", "rum"].map(OsString::from)).expect_err("refused");
         let words = "unknown command 'rum'; the commands are run, doctor";
         assert!(error.to_string().starts_with(words), "{error}");
+        let error = read(["bench-cli", "tune", "--rw=read"].map(OsString::from));
+        let error = error.expect_err("refused").to_string();
+        assert!(error.starts_with("--rw is an option of a job; give those after --"), "{error}");
     }
 
     #[test]

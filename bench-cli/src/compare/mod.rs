@@ -4,6 +4,7 @@
 //! `table`'s, running against fio is `against`'s.
 
 mod against;
+mod json;
 mod table;
 
 use std::path::PathBuf;
@@ -24,6 +25,13 @@ pub(crate) const NAME: &str = "compare";
 struct Side {
     name: String,
     runs: Vec<RunResult>,
+}
+
+/// For whom the result is.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Normal,
+    Json,
 }
 
 /// The syntax.
@@ -69,6 +77,14 @@ pub(crate) fn command() -> Command {
                 .help("Keep the result of each run as a file in this directory, with --against"),
         )
         .arg(
+            Arg::new("output-format")
+                .long("output-format")
+                .value_name("WORD")
+                .value_parser(["normal", "json"])
+                .default_value("normal")
+                .help("A table for people (normal), or the same figures for programs (json)"),
+        )
+        .arg(
             Arg::new("job")
                 .value_name("JOB OPTIONS")
                 .num_args(0..)
@@ -93,11 +109,15 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
         matches.get_many::<String>(name).into_iter().flatten().cloned().collect()
     };
     let (files, job) = (words("results"), words("job"));
+    let form = match matches.get_one::<String>("output-format").map(String::as_str) {
+        Some("json") => Form::Json,
+        _ => Form::Normal,
+    };
     if matches.get_one::<String>("against").is_none() {
         if !job.is_empty() {
             return Err(Error::usage("a job after -- needs --against=fio"));
         }
-        return compare_files(&files);
+        return compare_files(&files, form);
     }
     if job.is_empty() || !files.is_empty() {
         return Err(Error::usage(
@@ -113,10 +133,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<ExitCode, Error> {
         keep: matches.get_one::<PathBuf>("keep").cloned(),
     };
     let (base, new) = plan.run()?;
-    print(&base, &[new], Design::Pairs)
+    print(&base, &[new], Design::Pairs, form)
 }
 
-fn compare_files(files: &[String]) -> Result<ExitCode, Error> {
+fn compare_files(files: &[String], form: Form) -> Result<ExitCode, Error> {
     let [base, others @ ..] = files else {
         return Err(Error::usage("give at least two results, e.g. compare before.json after.json"));
     };
@@ -127,7 +147,7 @@ fn compare_files(files: &[String]) -> Result<ExitCode, Error> {
     }
     let base = side(base)?;
     let others = others.iter().map(|files| side(files)).collect::<Result<Vec<_>, _>>()?;
-    print(&base, &others, Design::Runs)
+    print(&base, &others, Design::Runs, form)
 }
 
 /// The runs of one side: `a.json,b.json`.
@@ -143,8 +163,11 @@ fn side(files: &str) -> Result<Side, Error> {
     Ok(Side { name, runs })
 }
 
-fn print(base: &Side, others: &[Side], design: Design) -> Result<ExitCode, Error> {
-    let text = table::text(base, others, design, Paint::for_stdout());
+fn print(base: &Side, others: &[Side], design: Design, form: Form) -> Result<ExitCode, Error> {
+    let text = match form {
+        Form::Normal => table::text(base, others, design, Paint::for_stdout()),
+        Form::Json => json::text(base, others, design),
+    };
     Output::Stdout.write(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,7 @@ pub(super) enum Design {
 /// One row: what, its unit, how to read it off a run and off an interval of a run.
 struct Row {
     name: &'static str,
+    unit: &'static str,
     divisor: f64,
     more_is_better: bool,
     of_run: fn(&RunResult) -> Option<f64>,
@@ -31,55 +32,63 @@ struct Row {
 const ROWS: [Row; 8] = [
     Row {
         name: "IOPS",
+        unit: "per second",
         divisor: 1.0,
         more_is_better: true,
         of_run: |run| Some(run.iops()),
         of_step: Some(|step| step.iops),
     },
     Row {
-        name: "bandwidth, MiB/s",
+        name: "bandwidth",
+        unit: "MiB/s",
         divisor: 1_048_576.0,
         more_is_better: true,
         of_run: |run| Some(run.bw_bytes()),
         of_step: Some(|step| step.bw_bytes),
     },
     Row {
-        name: "mean latency, us",
+        name: "mean latency",
+        unit: "us",
         divisor: 1e3,
         more_is_better: false,
         of_run: RunResult::mean_ns,
         of_step: None,
     },
     Row {
-        name: "p50 latency, us",
+        name: "p50 latency",
+        unit: "us",
         divisor: 1e3,
         more_is_better: false,
         of_run: |run| run.percentile_ns(50.0),
         of_step: Some(|step| step.p50_ns),
     },
     Row {
-        name: "p99 latency, us",
+        name: "p99 latency",
+        unit: "us",
         divisor: 1e3,
         more_is_better: false,
         of_run: |run| run.percentile_ns(99.0),
         of_step: Some(|step| step.p99_ns),
     },
     Row {
-        name: "p99.9 latency, us",
+        name: "p99.9 latency",
+        unit: "us",
         divisor: 1e3,
         more_is_better: false,
         of_run: |run| run.percentile_ns(99.9),
         of_step: Some(|step| step.p999_ns),
     },
     Row {
-        name: "user CPU, ns per I/O",
+        name: "user CPU",
+        unit: "ns per I/O",
         divisor: 1.0,
         more_is_better: false,
         of_run: |run| run.cpu_ns_per_io().map(|cpu| cpu.0),
         of_step: None,
     },
     Row {
-        name: "system CPU, ns per I/O",
+        name: "system CPU",
+        unit: "ns per I/O",
         divisor: 1.0,
         more_is_better: false,
         of_run: |run| run.cpu_ns_per_io().map(|cpu| cpu.1),
@@ -99,8 +108,8 @@ pub(super) fn text(base: &Side, others: &[Side], design: Design, paint: Paint) -
             "median of", "base", "new", "ratio", "95 % interval"
         );
         let _ = writeln!(text, "{}", paint.tone(Tone::Strong, &head));
-        for row in &ROWS {
-            let _ = writeln!(text, "{}", line(row, base, side, design, paint));
+        for row in compared(base, side, design) {
+            let _ = writeln!(text, "{}", line(&row, paint));
         }
         let _ = writeln!(text, "\n{}", footnote(base, side, design));
     }
@@ -126,30 +135,79 @@ fn footnote(base: &Side, new: &Side, design: Design) -> &'static str {
     }
 }
 
-fn line(row: &Row, base: &Side, new: &Side, design: Design, paint: Paint) -> String {
-    let values = |side: &Side| -> Vec<f64> { side.runs.iter().filter_map(row.of_run).collect() };
-    let (left, right) = (values(base), values(new));
-    let shown = |values: &[f64]| {
-        confidence::median(values)
-            .map_or_else(|| "-".to_owned(), |value| number(value / row.divisor))
-    };
-    let ratio = match (confidence::median(&left), confidence::median(&right)) {
-        (Some(left), Some(right)) if left > 0.0 => format!("{:.2}", right / left),
-        _ => "-".to_owned(),
-    };
-    let estimate = estimate(row, base, new, design);
-    let (interval, ratio) = match estimate {
-        Some(Estimate { value, low, high }) => {
-            (format!("{low:.2} to {high:.2}"), format!("{value:.2}"))
+/// One row of a comparison, in the row's unit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Comparison {
+    pub(super) name: &'static str,
+    pub(super) unit: &'static str,
+    more_is_better: bool,
+    /// Medians of the runs.
+    pub(super) base: Option<f64>,
+    pub(super) new: Option<f64>,
+    pub(super) ratio: Option<f64>,
+    /// The ratio with its interval, where there is enough for one.
+    pub(super) interval: Option<Estimate>,
+}
+
+impl Comparison {
+    /// Only where the interval leaves out 1 there is a difference.
+    pub(super) fn verdict(&self) -> Option<&'static str> {
+        let interval = self.interval?;
+        Some(match (interval.excludes(1.0), (interval.value > 1.0) == self.more_is_better) {
+            (false, _) => "no difference shown",
+            (true, true) => "better",
+            (true, false) => "worse",
+        })
+    }
+}
+
+/// All rows.
+pub(super) fn compared(base: &Side, new: &Side, design: Design) -> Vec<Comparison> {
+    let of = |row: &Row| {
+        let values =
+            |side: &Side| -> Vec<f64> { side.runs.iter().filter_map(row.of_run).collect() };
+        let [left, right] = [base, new].map(|side| confidence::median(&values(side)));
+        let interval = estimate(row, base, new, design);
+        let of_medians = match (left, right) {
+            (Some(left), Some(right)) if left > 0.0 => Some(right / left),
+            _ => None,
+        };
+        Comparison {
+            name: row.name,
+            unit: row.unit,
+            more_is_better: row.more_is_better,
+            base: left.map(|value| value / row.divisor),
+            new: right.map(|value| value / row.divisor),
+            ratio: interval.map(|estimate| estimate.value).or(of_medians),
+            interval,
         }
-        None => ("-".to_owned(), ratio),
     };
-    let (tone, verdict) = verdict(row, estimate);
+    ROWS.iter().map(of).collect()
+}
+
+fn line(row: &Comparison, paint: Paint) -> String {
+    let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+    let ratio = row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+    let interval = row.interval.map_or_else(
+        || "-".to_owned(),
+        |Estimate { low, high, .. }| format!("{low:.2} to {high:.2}"),
+    );
+    let percent = row.interval.map_or(0.0, |estimate| (estimate.value - 1.0) * 100.0);
+    let (tone, verdict) = match row.verdict() {
+        None => (Tone::Quiet, "-".to_owned()),
+        Some("better") => (Tone::Good, format!("better ({percent:+.1} %)")),
+        Some("worse") => (Tone::Bad, format!("worse ({percent:+.1} %)")),
+        Some(words) => (Tone::Quiet, words.to_owned()),
+    };
+    let name = if row.name == "IOPS" {
+        row.name.to_owned()
+    } else {
+        format!("{}, {}", row.name, row.unit)
+    };
     format!(
-        "{:<24} {:>12} {:>12} {ratio:>7}  {interval:<15} {}",
-        row.name,
-        shown(&left),
-        shown(&right),
+        "{name:<24} {:>12} {:>12} {ratio:>7}  {interval:<15} {}",
+        shown(row.base),
+        shown(row.new),
         paint.tone(tone, &verdict)
     )
 }
@@ -175,17 +233,6 @@ fn estimate(row: &Row, base: &Side, new: &Side, design: Design) -> Option<Estima
     confidence::ratio_of_runs(&steps(base)?, &steps(new)?)
 }
 
-fn verdict(row: &Row, estimate: Option<Estimate>) -> (Tone, String) {
-    let Some(estimate) = estimate else { return (Tone::Quiet, "-".to_owned()) };
-    if !estimate.excludes(1.0) {
-        return (Tone::Quiet, "no difference shown".to_owned());
-    }
-    let percent = (estimate.value - 1.0) * 100.0;
-    let better = (percent > 0.0) == row.more_is_better;
-    let (tone, word) = if better { (Tone::Good, "better") } else { (Tone::Bad, "worse") };
-    (tone, format!("{word} ({percent:+.1} %)"))
-}
-
 /// Four digits, or all of a large number.
 fn number(value: f64) -> String {
     match value {
@@ -196,11 +243,11 @@ fn number(value: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::results::tests::report;
 
-    fn side(name: &str, figures: &[(f64, u64)]) -> Side {
+    pub(crate) fn side(name: &str, figures: &[(f64, u64)]) -> Side {
         let runs = figures
             .iter()
             .map(|(iops, p99)| RunResult::parse(name, &report(*iops, *p99)).expect("a result"))

@@ -5,6 +5,7 @@
 
 use super::{Amount, IoEngine, JobSpec, RateProcess, Sizes, VerifyKind, memory};
 use crate::error::Error;
+use crate::workload::Direction;
 
 /// The most memory that the buffers of all jobs may take together.
 const BUFFERS_LEN_BYTES_MAX: u64 = 8 << 30;
@@ -24,6 +25,7 @@ impl JobSpec {
             self.missing_partner(),
             self.lonely_depth_option(),
             self.foreign_to_engine(),
+            self.impossible_way(),
             self.impossible_amount(),
             self.impossible_path(),
             self.impossible_verify(),
@@ -76,10 +78,10 @@ impl JobSpec {
             return Some("--time_based needs --runtime, e.g. --runtime=10s".into());
         }
         let (block, largest) = self.block_bounds();
-        if self.strided && self.zone_size_bytes < block {
+        if self.zones.strided && self.zones.size_bytes < block {
             return Some(format!("--zonemode=strided needs --zonesize of at least --bs={block}"));
         }
-        if self.strided && self.zone_range_bytes.is_some_and(|range| range < largest) {
+        if self.zones.strided && self.zones.range_bytes.is_some_and(|range| range < largest) {
             return Some(format!("--zonerange is smaller than one block, --bs={largest}"));
         }
         let poll_options = [
@@ -98,9 +100,35 @@ impl JobSpec {
             ("--fixedbufs", self.fixedbufs),
             ("--registerfiles", self.registerfiles),
             ("--sqthread_poll", self.sqthread_poll),
+            ("--hipri", self.hipri),
         ];
         let foreign = uring_options.iter().find(|(_, given)| *given);
         foreign.map(|(name, _)| format!("{name} is for --ioengine=io_uring, not threads"))
+    }
+
+    /// Options about how the kernel is to do it.
+    fn impossible_way(&self) -> Option<String> {
+        for (name, given) in [("--hipri", self.hipri), ("--atomic", self.atomic)] {
+            if given && !self.is_direct() {
+                return Some(format!("{name} needs --direct: nothing else can be done that way"));
+            }
+        }
+        if self.hipri && self.registerfiles {
+            return Some("--hipri and --registerfiles exclude each other; give one".into());
+        }
+        if self.uncached && self.is_direct() {
+            return Some("--uncached is for the page cache, which --direct bypasses anyway".into());
+        }
+        if self.uncached && self.rw.has(Direction::Read) {
+            return Some(format!(
+                "--uncached is for writes, and --rw={} reads; use --direct",
+                self.rw.name()
+            ));
+        }
+        let writes = &self.blocks[Direction::Write as usize];
+        let odd = [writes.min(), writes.max()].into_iter().find(|len| !len.is_power_of_two());
+        odd.filter(|_| self.atomic)
+            .map(|len| format!("--atomic needs a --bs that is a power of two, not {len}"))
     }
 
     fn impossible_amount(&self) -> Option<String> {
@@ -139,6 +167,9 @@ impl JobSpec {
 
     fn impossible_verify(&self) -> Option<String> {
         let verify = &self.verify;
+        if let Some(refusal) = self.impossible_trims() {
+            return Some(refusal);
+        }
         let Some(kind) = verify.kind else {
             return verify.only.then(|| "--verify_only needs --verify, e.g. crc32c".to_owned());
         };
@@ -169,6 +200,27 @@ impl JobSpec {
                  multiple of that; give --verify_interval"
             )
         })
+    }
+
+    fn impossible_trims(&self) -> Option<String> {
+        let trims = &self.verify.trims;
+        if trims.percent == 0 {
+            return None;
+        }
+        if self.verify.kind.is_none() || !self.rw.writes() {
+            return Some(
+                "--trim_percentage is for verified writes: add --verify, or use --rw=trim".into(),
+            );
+        }
+        if self.verify.only {
+            return Some(
+                "--trim_percentage and --verify_only exclude each other: nobody knows any more \
+                 what was trimmed"
+                    .into(),
+            );
+        }
+        (trims.backlog == 0)
+            .then(|| "--trim_percentage needs --trim_backlog, e.g. --trim_backlog=64".into())
     }
 
     fn impossible_path(&self) -> Option<String> {
@@ -214,6 +266,19 @@ mod tests {
             (vec![("refill_buffers", "1"), ("zero_buffers", "1")], ["--refill", "--zero"]),
             (vec![("sqthread_poll_cpu", "0")], ["--sqthread_poll_cpu", "--sqthread_poll"]),
             (vec![("ioengine", "psync"), ("fixedbufs", "1")], ["--fixedbufs", "io_uring"]),
+            (vec![("ioengine", "psync"), ("hipri", "1")], ["--hipri", "io_uring"]),
+            (vec![("hipri", "1")], ["--hipri", "--direct"]),
+            (vec![("atomic", "1")], ["--atomic", "--direct"]),
+            (
+                vec![("hipri", "1"), ("direct", "1"), ("registerfiles", "1")],
+                ["--hipri", "--registerfiles"],
+            ),
+            (vec![("uncached", "1"), ("direct", "1")], ["--uncached", "--direct"]),
+            (vec![("uncached", "1"), ("rw", "randrw")], ["--uncached", "--rw=randrw"]),
+            (
+                vec![("rw", "write"), ("atomic", "1"), ("direct", "1"), ("bs", "12k")],
+                ["--atomic", "12288"],
+            ),
             (vec![("size", "1k")], ["--size=1024", "--bs=4096"]),
             (vec![("io_size", "1k")], ["--io_size=1024", "--bs=4096"]),
             (vec![("bs", "64m"), ("iodepth", "4096")], ["--bs", "--iodepth"]),
@@ -228,6 +293,21 @@ mod tests {
             (vec![("verify", "crc32c"), ("bs", "64")], ["--verify=crc32c", "128"]),
             (vec![("verify", "crc32c"), ("rw", "trim")], ["--verify", "trim"]),
             (vec![("verify", "crc32c"), ("bssplit", "4k/50:5k/50")], ["4096", "--verify_interval"]),
+            (vec![("trim_percentage", "5")], ["--trim_percentage", "--verify"]),
+            (
+                vec![("trim_percentage", "5"), ("rw", "write"), ("verify", "crc32c")],
+                ["--trim_percentage", "--trim_backlog"],
+            ),
+            (
+                vec![
+                    ("trim_percentage", "5"),
+                    ("trim_backlog", "9"),
+                    ("rw", "write"),
+                    ("verify", "crc32c"),
+                    ("verify_only", "1"),
+                ],
+                ["--trim_percentage", "--verify_only"],
+            ),
             (vec![("name", "a/b")], ["--name=a/b", "--directory"]),
             (vec![("filename", "/x"), ("directory", "y")], ["--filename=/x", "--directory"]),
         ] {

@@ -68,12 +68,26 @@ impl JobSpec {
     /// The requests that each job has in its engine: with an adaptive depth more than the window
     /// ever takes, since without requests that wait there is nothing to learn.
     pub(crate) fn lane_count(&self) -> u32 {
-        if self.depth.is_adaptive { 2 * self.iodepth_max() } else { self.depth.fixed }
+        if self.is_adaptive() { 2 * self.iodepth_max() } else { self.depth.fixed }
     }
 
-    /// The largest adaptive depth.
+    /// Whether the depth follows the device: said so, or by a latency to keep to, as in fio.
+    pub(crate) fn is_adaptive(&self) -> bool {
+        self.depth.is_adaptive || self.depth.target.is_some()
+    }
+
+    /// The largest adaptive depth; with a latency to keep to a plain `--iodepth` is one, too.
     pub(crate) fn iodepth_max(&self) -> u32 {
-        self.depth.max.unwrap_or(256)
+        let most = if self.depth.is_adaptive { 256 } else { self.depth.fixed };
+        self.depth.max.unwrap_or(most)
+    }
+
+    /// What fio calls the part of the requests that keeps to the latency.
+    pub(crate) fn latency_percentile(&self) -> f64 {
+        match self.depth.part {
+            Some(LatencyPart::Percent(percent)) => percent,
+            Some(LatencyPart::Mean) | None => 100.0,
+        }
     }
 
     /// What an adaptive depth aims for.
@@ -92,19 +106,13 @@ impl JobSpec {
 
     /// The depth as reports name it.
     pub(crate) fn depth_words(&self) -> String {
-        if self.depth.is_adaptive { "adaptive".to_owned() } else { self.depth.fixed.to_string() }
+        if self.is_adaptive() { "adaptive".to_owned() } else { self.depth.fixed.to_string() }
     }
 
     /// An option that means nothing without its partner.
     pub(super) fn lonely_depth_option(&self) -> Option<String> {
-        let needs_adaptive = [
-            ("--iodepth_max", self.depth.max.is_some()),
-            ("--latency_target", self.depth.target.is_some()),
-        ];
-        let lonely = needs_adaptive
-            .iter()
-            .find(|(_, given)| *given && !self.depth.is_adaptive)
-            .map(|(name, _)| format!("{name} needs --iodepth=adaptive"));
+        let lonely = (self.depth.max.is_some() && !self.depth.is_adaptive)
+            .then(|| "--iodepth_max needs --iodepth=adaptive".to_owned());
         let no_target = self.depth.part.is_some() && self.depth.target.is_none();
         let no_target = no_target.then(|| {
             "--latency_percentile needs --latency_target, e.g. --latency_target=2ms".into()
@@ -133,7 +141,14 @@ mod tests {
         assert_eq!(spec.lane_count(), 512);
         let mean = with(DepthSpec { part: Some(LatencyPart::Mean), ..adaptive });
         assert_eq!(mean.depth_target(), Target::Mean { limit_ns: 2_000_000 });
-        let lonely = with(DepthSpec { is_adaptive: false, ..adaptive });
+        // As fio has it: the depth is the largest that is tried.
+        let searched = with(DepthSpec { is_adaptive: false, fixed: 64, ..adaptive });
+        assert!(searched.is_adaptive() && searched.lonely_depth_option().is_none());
+        assert_eq!((searched.iodepth_max(), searched.depth_words().as_str()), (64, "adaptive"));
+        let lonely = with(DepthSpec { max: Some(8), ..DepthSpec::default() });
+        assert!(lonely.lonely_depth_option().is_some_and(|why| why.contains("--iodepth_max")));
+        let part = Some(LatencyPart::Percent(99.0));
+        let lonely = with(DepthSpec { part, ..DepthSpec::default() });
         assert!(lonely.lonely_depth_option().is_some_and(|why| why.contains("--latency_target")));
     }
 }

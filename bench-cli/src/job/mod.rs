@@ -24,7 +24,7 @@ pub(crate) use policy::{
     ContinueOn, ExitWhat, Schedule, Steady, SteadyLimit, SteadyTimes, SteadyValue,
 };
 pub(crate) use reporting::Reporting;
-pub(crate) use verify::{VerifyKind, VerifySpec};
+pub(crate) use verify::{TrimSpec, VerifyKind, VerifySpec};
 pub(crate) use words::{Eta, Format, IoEngine, LaneChoice, Rw, SyncMode};
 
 use std::hash::{BuildHasher, RandomState};
@@ -52,6 +52,7 @@ pub(crate) struct RunSpec {
     /// The sections to run; all if there are none.
     pub(crate) sections: Vec<String>,
     pub(crate) parse_only: bool,
+    pub(crate) readonly: bool,
     pub(crate) ignore_unsupported: bool,
 }
 
@@ -79,11 +80,7 @@ pub(crate) struct JobSpec {
     /// What a calculated offset is rounded down to a multiple of.
     pub(crate) offset_align_bytes: Option<u64>,
     pub(crate) io_size: Option<Amount>,
-    /// Work in pieces with holes between them.
-    pub(crate) strided: bool,
-    pub(crate) zone_size_bytes: u64,
-    pub(crate) zone_range_bytes: Option<u64>,
-    pub(crate) zone_skip_bytes: u64,
+    pub(crate) zones: ZoneSpec,
     /// The most requests of the job; 0 is no limit.
     pub(crate) number_ios: u64,
     pub(crate) loops: u64,
@@ -96,6 +93,8 @@ pub(crate) struct JobSpec {
     pub(crate) buffered: Option<bool>,
     pub(crate) fixedbufs: bool,
     pub(crate) registerfiles: bool,
+    /// Whether the device is polled for completions.
+    pub(crate) hipri: bool,
     pub(crate) sqthread_poll: bool,
     pub(crate) sqthread_poll_cpu: Option<u32>,
     pub(crate) sqthread_poll_idle: Option<Duration>,
@@ -121,6 +120,10 @@ pub(crate) struct JobSpec {
     pub(crate) fdatasync_every: u64,
     pub(crate) end_fsync: bool,
     pub(crate) sync_mode: SyncMode,
+    /// Whether writes are all or nothing.
+    pub(crate) atomic: bool,
+    /// Whether writes leave nothing in the page cache.
+    pub(crate) uncached: bool,
     pub(crate) unlink: bool,
     pub(crate) allow_overwrite: bool,
     pub(crate) invalidate: bool,
@@ -136,6 +139,16 @@ pub(crate) struct JobSpec {
     /// Error numbers that do not count: of reads, writes and verifications.
     pub(crate) ignored_errors: [Vec<i32>; 3],
     pub(crate) reporting: Reporting,
+}
+
+/// Work in pieces with holes between them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ZoneSpec {
+    /// Whether the job works so at all.
+    pub(crate) strided: bool,
+    pub(crate) size_bytes: u64,
+    pub(crate) range_bytes: Option<u64>,
+    pub(crate) skip_bytes: u64,
 }
 
 impl Default for JobSpec {
@@ -156,10 +169,7 @@ impl Default for JobSpec {
             offset_increment: Amount::Bytes(0),
             offset_align_bytes: None,
             io_size: None,
-            strided: false,
-            zone_size_bytes: 0,
-            zone_range_bytes: None,
-            zone_skip_bytes: 0,
+            zones: ZoneSpec::default(),
             number_ios: 0,
             loops: 1,
             runtime: None,
@@ -171,6 +181,7 @@ impl Default for JobSpec {
             buffered: None,
             fixedbufs: false,
             registerfiles: false,
+            hipri: false,
             sqthread_poll: false,
             sqthread_poll_cpu: None,
             sqthread_poll_idle: None,
@@ -194,6 +205,8 @@ impl Default for JobSpec {
             fdatasync_every: 0,
             end_fsync: false,
             sync_mode: SyncMode::None,
+            atomic: false,
+            uncached: false,
             unlink: true,
             allow_overwrite: false,
             invalidate: true,

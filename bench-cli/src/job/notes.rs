@@ -18,6 +18,7 @@ impl JobSpec {
             ("--fsync", self.fsync_every > 0),
             ("--fdatasync", self.fdatasync_every > 0),
             ("--end_fsync", self.end_fsync),
+            ("--atomic", self.atomic),
             ("--refill_buffers", self.refill_buffers),
             ("--zero_buffers", self.zero_buffers),
             ("--verify_backlog", self.verify.backlog > 0),
@@ -31,6 +32,12 @@ impl JobSpec {
         note(ordered && self.norandommap, "--norandommap", "the offsets are sequential");
         let spread = self.distribution.iter().any(|spread| *spread != Default::default());
         note(ordered && spread, "--random_distribution", "the offsets are sequential");
+        if self.depth.target.is_some() && !self.depth.is_adaptive {
+            notes.push(format!(
+                "--latency_target makes the depth adaptive, up to --iodepth={}",
+                self.depth.fixed
+            ));
+        }
         notes.extend(self.reporting.logs.notes());
         notes
     }

@@ -90,6 +90,20 @@ pub(crate) struct VerifySpec {
     pub(crate) dump: bool,
     /// Go through the motions of the writes, and only read.
     pub(crate) only: bool,
+    pub(crate) trims: TrimSpec,
+}
+
+/// Trims among verified writes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TrimSpec {
+    /// The share of written blocks that are trimmed later, in percent.
+    pub(crate) percent: u8,
+    /// After how many writes trims are made.
+    pub(crate) backlog: u64,
+    /// How many of them at once; as many as the backlog if 0.
+    pub(crate) batch: u64,
+    /// Whether trimmed blocks have to read as zeros.
+    pub(crate) zero: bool,
 }
 
 impl Default for VerifySpec {
@@ -104,6 +118,7 @@ impl Default for VerifySpec {
             fatal: false,
             dump: true,
             only: false,
+            trims: TrimSpec::default(),
         }
     }
 }

@@ -56,6 +56,8 @@ impl LaneState {
             extras.pending.set(None);
             extras.backlog.borrow_mut().clear();
             extras.backlog_due.set(0);
+            extras.trims.borrow_mut().clear();
+            extras.trims_due.set(0);
             extras.cursor.set(Some((0, first)));
         }
     }

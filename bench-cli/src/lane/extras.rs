@@ -10,7 +10,7 @@ use std::time::Instant;
 use hdrhistogram::Histogram;
 
 use crate::flow::FlowShare;
-use crate::job::JobSpec;
+use crate::job::{JobSpec, TrimSpec};
 use crate::pace::Pacer;
 use crate::verify::Verifier;
 use crate::workload::{Block, Direction, Region};
@@ -37,6 +37,11 @@ pub(super) struct Extras {
     /// What was written and not checked yet, and how many of those are due now.
     pub(super) backlog: RefCell<VecDeque<Block>>,
     pub(super) backlog_due: Cell<u64>,
+    /// What was picked to be trimmed, how many of those are due, and the writes since the last ones
+    /// were.
+    pub(super) trims: RefCell<VecDeque<Block>>,
+    pub(super) trims_due: Cell<u64>,
+    pub(super) writes_since_trim: Cell<u64>,
     /// Where the check of everything has got to: file and offset.
     pub(super) cursor: Cell<Option<(u32, u64)>>,
     pub(super) checked_count: Cell<u64>,
@@ -65,6 +70,9 @@ impl Extras {
                 in_flight: RefCell::new(Vec::new()),
                 backlog: RefCell::new(VecDeque::new()),
                 backlog_due: Cell::new(0),
+                trims: RefCell::new(VecDeque::new()),
+                trims_due: Cell::new(0),
+                writes_since_trim: Cell::new(0),
                 cursor: Cell::new(None),
                 checked_count: Cell::new(0),
             })
@@ -106,6 +114,32 @@ impl Extras {
             let batch = spec.verify.backlog_batch;
             self.backlog_due.set(if batch == 0 { len } else { batch.min(len) });
         }
+    }
+
+    /// A block was written; `picked` ones are trimmed when enough others were written.
+    pub(super) fn may_trim(&self, block: Block, picked: bool, trims: &TrimSpec) {
+        if picked {
+            self.trims.borrow_mut().push_back(Block { direction: Direction::Trim, ..block });
+        }
+        let writes = self.writes_since_trim.get() + 1;
+        self.writes_since_trim.set(writes % trims.backlog.max(1));
+        if writes == trims.backlog {
+            let batch = if trims.batch == 0 { trims.backlog } else { trims.batch };
+            self.trims_due.set(batch);
+        }
+    }
+
+    /// The next block that is due to be trimmed.
+    pub(super) fn next_of_trims(&self) -> Option<Block> {
+        while self.trims_due.get() > 0 {
+            self.trims_due.set(self.trims_due.get() - 1);
+            let block = self.trims.borrow_mut().pop_front()?;
+            // It is being written anew, or checked: it stays what it is.
+            if !self.overlaps(&block) {
+                return Some(block);
+            }
+        }
+        None
     }
 
     /// The next remembered block that is due for a check.

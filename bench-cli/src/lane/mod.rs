@@ -20,9 +20,10 @@ use std::rc::Rc;
 
 use iomill_engine::{
     Allocate, AllocateMode, Buffer, Completion, Context, Engine, Error, File, Nop, Operation, Read,
-    Refused, Sync, Write,
+    Refused, Sync, Write, WriteFlags, WriteWith,
 };
 
+use crate::job::JobSpec;
 use crate::workload::{Block, Direction};
 use state::{Issued, Next};
 
@@ -173,6 +174,9 @@ fn read(state: Rc<LaneState>, mut lane: Lane, issued: Issued, to: &mut impl Subm
 fn write(state: Rc<LaneState>, mut lane: Lane, issued: Issued, to: &mut impl Submit) {
     aim(&state, &mut lane, &issued.block);
     state.fill(&issued.block, &mut lane.buffer);
+    if !state.write_flags.is_empty() {
+        return write_with(state, lane, issued, to);
+    }
     let Lane { file, index, buffer } = lane;
     let Issued { block, intended_ns } = issued;
     let op = Write { file, offset: block.offset, buffer };
@@ -187,6 +191,32 @@ fn write(state: Rc<LaneState>, mut lane: Lane, issued: Issued, to: &mut impl Sub
         }
         issue(state, lane, context);
     });
+}
+
+/// A write with `RWF_*` flags; its buffer is filled.
+fn write_with(state: Rc<LaneState>, lane: Lane, issued: Issued, to: &mut impl Submit) {
+    let Lane { file, index, buffer } = lane;
+    let Issued { block, intended_ns } = issued;
+    let op = WriteWith { file, offset: block.offset, buffer, flags: state.write_flags };
+    let shared = Rc::clone(&state);
+    submit(&shared, to, op, move |done: Completion<WriteWith>, context| {
+        let WriteWith { file, buffer, offset, .. } = done.op;
+        let lane = Lane { file, index, buffer };
+        let block = block_of(Direction::Write, &lane, offset);
+        match done.result {
+            Ok(len_bytes) => state.completed(&block, intended_ns, len_bytes),
+            Err(error) => state.request_failed(&block, error),
+        }
+        issue(state, lane, context);
+    });
+}
+
+/// What the job's options say of each write.
+fn write_flags(spec: &JobSpec) -> WriteFlags {
+    let mut flags = WriteFlags::empty();
+    flags.set(WriteFlags::ATOMIC, spec.atomic);
+    flags.set(WriteFlags::DONTCACHE, spec.uncached);
+    flags
 }
 
 fn trim(state: Rc<LaneState>, mut lane: Lane, issued: Issued, to: &mut impl Submit) {

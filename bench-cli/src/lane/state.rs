@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 use std::rc::Rc;
 
 use hdrhistogram::Histogram;
-use iomill_engine::{Error, File};
+use iomill_engine::{Error, File, WriteFlags};
 
 use super::Lane;
 use super::errors::{LaneFailure, Problems, Verdict};
@@ -33,6 +33,7 @@ pub(crate) struct LaneState {
     requests_left: Cell<u64>,
     smallest: u64,
     sync_every: Option<SyncEvery>,
+    pub(super) write_flags: WriteFlags,
     writes_since_sync: Cell<u64>,
     /// Per direction: what has completed.
     bytes: [Cell<u64>; 3],
@@ -89,6 +90,7 @@ impl LaneState {
             requests_left: Cell::new(u64::MAX),
             smallest: spec.block_bounds().0,
             sync_every: spec.sync_every(),
+            write_flags: super::write_flags(spec),
             writes_since_sync: Cell::new(0),
             bytes: Default::default(),
             requests: Default::default(),
@@ -142,6 +144,12 @@ impl LaneState {
         let [read_bytes, write_bytes, trim_bytes] = self.bytes.each_ref().map(Cell::get);
         let [read_count, write_count, trim_count] = self.requests.each_ref().map(Cell::get);
         Counts { read_bytes, read_count, write_bytes, write_count, trim_bytes, trim_count }
+    }
+
+    /// Bytes of trims, which the engine does not count.
+    #[inline]
+    pub(crate) fn trim_bytes(&self) -> u64 {
+        self.bytes[Direction::Trim as usize].get()
     }
 
     /// The error that stopped the lanes, if one did.
@@ -201,6 +209,10 @@ impl LaneState {
         if let Some(block) = extras.next_of_backlog() {
             extras.in_flight.borrow_mut().push(block);
             return Next::Check(block);
+        }
+        if let Some(block) = extras.next_of_trims() {
+            extras.in_flight.borrow_mut().push(block);
+            return Next::Trim(Issued { block, intended_ns: None });
         }
         let direction = extras.pacer.as_ref().and_then(|pacer| pacer.borrow().direction());
         let Some(block) = extras.pending.take().or_else(|| self.draw(direction)) else {
@@ -309,8 +321,18 @@ impl LaneState {
         }
         if extras.verifier.is_some() {
             extras.landed(block);
-            if direction == Direction::Write && self.spec.verify.backlog > 0 {
+            let verify = &self.spec.verify;
+            if direction == Direction::Write && verify.backlog > 0 {
                 extras.remember(*block, &self.spec);
+            }
+            if direction == Direction::Write && verify.trims.percent > 0 {
+                let draw = self.workload.borrow_mut().random().below(100);
+                let picked = draw < u64::from(verify.trims.percent);
+                extras.may_trim(*block, picked, &verify.trims);
+            }
+            if let (Direction::Trim, Some(verifier)) = (direction, &extras.verifier) {
+                let len_bytes = u64::from(block.len_bytes);
+                verifier.borrow_mut().trimmed(block.file, block.offset, len_bytes);
             }
         }
     }
@@ -319,7 +341,7 @@ impl LaneState {
     pub(super) fn request_failed(&self, block: &Block, error: Error) {
         if let Some(extras) = &self.extras {
             extras.landed(block);
-            if let (Some(verifier), Direction::Write) = (&extras.verifier, block.direction) {
+            if let (Some(verifier), true) = (&extras.verifier, block.direction != Direction::Read) {
                 let len_bytes = u64::from(block.len_bytes);
                 verifier.borrow_mut().forget(block.file, block.offset, len_bytes);
             }

@@ -4,9 +4,9 @@
 //! memory; a log that cannot be written to its end is given up with a warning, the job goes on.
 //! Opened by `job_thread`, fed by `recorder`.
 //!
-//! A line is `time in ms, value, direction (0 read, 1 write), block size, priority`. As in fio's
-//! averaged logs, block size and priority are 0. One line stands for one window, never for one
-//! request: latencies are known per window.
+//! A line is `time in ms, value, direction (0 read, 1 write, 2 trim), block size, priority`. As in
+//! fio's averaged logs, block size and priority are 0. One line stands for one window, never for
+//! one request: latencies are known per window.
 
 mod file;
 
@@ -20,7 +20,7 @@ use file::LogFile;
 /// The window of a log where `--log_avg_msec` or `--log_hist_msec` give none.
 const WINDOW_DEFAULT: Duration = Duration::from_millis(500);
 /// fio's numbers of the directions, in the order that windows are handed over in.
-const DIRECTIONS: [u8; 2] = [0, 1];
+const DIRECTIONS: [u8; 3] = [0, 1, 2];
 
 /// Which logs a job writes. Each name is a file's beginning; an empty one means the job's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +102,10 @@ pub(crate) struct JobLogs {
 pub(crate) struct Window<'a> {
     pub(crate) end: Duration,
     pub(crate) span: Duration,
-    /// Reads and writes.
-    pub(crate) done: [&'a Tally; 2],
+    /// Reads, writes and trims.
+    pub(crate) done: [&'a Tally; 3],
     /// The mean latency of each direction. Units: nanoseconds.
-    pub(crate) mean_ns: [u64; 2],
+    pub(crate) mean_ns: [u64; 3],
 }
 
 impl JobLogs {
@@ -220,8 +220,8 @@ mod tests {
         let window = Window {
             end: Duration::from_millis(200),
             span: Duration::from_millis(200),
-            done: [&read, &write],
-            mean_ns: [90, 0],
+            done: [&read, &write, &Tally::default()],
+            mean_ns: [90, 0, 0],
         };
         logs.begin();
         logs.write_averages(&window);

@@ -22,8 +22,9 @@ const ADDED: [&str; 8] =
 pub(super) fn job(name: &str, parts: &[Part<'_>]) -> Result<Value, Error> {
     let jobs: Vec<&Value> = parts.iter().map(|part| part.job).collect();
     let runtime = |job: &Value| number(&job["job_runtime"]);
-    let total =
-        |job: &Value| number(&job["read"]["total_ios"]) + number(&job["write"]["total_ios"]);
+    let total = |job: &Value| -> f64 {
+        ["read", "write", "trim"].iter().map(|name| number(&job[name]["total_ios"])).sum()
+    };
     let mut entry = json!({
         "jobname": name,
         "groupid": 0,

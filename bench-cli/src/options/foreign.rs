@@ -13,6 +13,11 @@ pub(crate) enum Foreign {
     Unsupported(&'static str),
 }
 
+const TERSE: &str = "that layout is not written; use --output-format=json";
+const HOSTS: &str = "start it on each host with --start_at, and add the results up with merge";
+const TRIGGER: &str = "there are no triggers; kill the run, or the machine, from outside";
+const SAMPLES: &str = "bandwidth and IOPS are sampled every 500 ms";
+const WINDOWS: &str = "logs have one short line per window, never one per request";
 const CLOCKS: &str = "the clock is read once per batch, so there is nothing to save";
 const METADATA: &str = "it belongs to engines that do not read or write";
 const ZONES: &str = "zoned devices are not supported";
@@ -70,12 +75,27 @@ const NO_EFFECT: &[(&str, &str)] = &[
     ("rate_ignore_thinktime", "a pause counts as time in which requests were due"),
     ("thinktime_blocks_type", "blocks count when they are issued"),
     ("significant_figures", "latencies are kept to three digits"),
-    ("disk_util", "the report has no lines of disks"),
+    ("disk_util", "the report always has the disks"),
     ("block_error_percentiles", "the report has no such lines"),
     ("write_barrier", "see --fsync"),
     ("lockfile", "jobs on one file do not exclude each other"),
-    ("trim_verify_zero", "trimmed blocks are not verified"),
     ("comm", "threads keep the program's name"),
+    ("eta_newline", "see --status-interval"),
+    ("eta_interval", "see --status-interval"),
+    ("debug", "there is nothing to see but what the report has"),
+    ("max_jobs", "jobs take no shared table"),
+    ("alloc_size", "jobs take no shared table"),
+    ("warnings_fatal", "what would be wrong is an error anyway"),
+    ("latency_window", "the adaptive depth looks as often as it has seen enough"),
+    ("latency_run", "the adaptive depth is kept to the latency for the whole run"),
+    ("bwavgtime", SAMPLES),
+    ("iopsavgtime", SAMPLES),
+    ("log_offset", WINDOWS),
+    ("log_entries", WINDOWS),
+    ("log_compression", WINDOWS),
+    ("log_compression_cpus", WINDOWS),
+    ("log_hist_coarseness", "histograms are logged with all their bins"),
+    ("slat_percentiles", "there is no submission latency: requests go out in batches"),
 ];
 
 /// Names, and why they are refused.
@@ -84,15 +104,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("verify_state_load", "what was written is not saved; --verify_only needs no such file"),
     ("verify_offset", "the header stands at the start of each block"),
     ("verify_policy", "blocks are checked after they completed"),
-    ("trim_percentage", "trims in the middle of verified writes are not supported; use --rw=trim"),
-    ("trim_backlog", "trims in the middle of verified writes are not supported; use --rw=trim"),
-    ("trim_backlog_batch", "trims among verified writes are not supported; use --rw=trim"),
     ("numa_cpu_nodes", NUMA),
     ("numa_mem_policy", NUMA),
     ("cpumask", "write a list instead: --cpus_allowed=0,2-3"),
-    ("hipri", "polled completions are not supported; use --sqthread_poll"),
-    ("atomic", "torn-write protection is not asked for"),
-    ("uncached", "use --direct"),
     ("nowait", "a request that would block is never refused"),
     ("zonecapacity", ZONES),
     ("read_beyond_wp", ZONES),
@@ -138,7 +152,36 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("create_only", "run a job with --rw=write --unlink=0 instead"),
     ("unlink_each_loop", "files are removed at the end of the run"),
     ("ramp_size", "use --ramp_time"),
-    ("latency_run", "it belongs to a search for a latency target"),
+    ("minimal", TERSE),
+    ("append_terse", TERSE),
+    ("terse_version", TERSE),
+    ("client", HOSTS),
+    ("server", HOSTS),
+    ("remote_config", HOSTS),
+    ("daemonize", "start it with nohup or systemd-run"),
+    ("showcmd", "--parse-only checks a job file, and the report lists its options"),
+    ("cmdhelp", "see 'bench-cli run --help'"),
+    ("enghelp", "see --ioengine in 'bench-cli run --help'"),
+    ("bandwidth_log", "use --write_bw_log in the job"),
+    ("latency_log", "use --write_lat_log in the job"),
+    ("idle_prof", "the report has the CPU time per request"),
+    ("aux_path", "write the folder into the names of --output and of the logs"),
+    ("trigger_file", TRIGGER),
+    ("trigger_timeout", TRIGGER),
+    ("trigger", TRIGGER),
+    ("trigger_remote", TRIGGER),
+    ("inflate_log", "logs are plain text"),
+    ("log_max_value", "logs have means; --write_hist_log has the longest latencies as well"),
+    ("log_store_compressed", "logs are plain text; compress them when the run is over"),
+    ("log_alternate_epoch", "use --log_unix_epoch"),
+    ("log_alternate_epoch_clock_id", "use --log_unix_epoch"),
+    ("stats", "every job is in the report; leave out what you do not want to see"),
+    ("read_iolog_chunked", REPLAY),
+    ("replay_time_scale", REPLAY),
+    ("replay_skip", REPLAY),
+    ("merge_blktrace_scalars", REPLAY),
+    ("merge_blktrace_iters", REPLAY),
+    ("cgroup_nodelete", "start the program inside the group"),
     ("unified_rw_reporting", "reads and writes are reported apart"),
     ("profile", "profiles of fio are not supported"),
     ("lockmem", "start the program inside a cgroup with a memory limit"),
@@ -182,6 +225,26 @@ mod tests {
         for (name, _) in all() {
             assert!(seen.insert(name), "{name} is in both lists or twice in one");
             assert!(super::super::find(name).is_none(), "{name} is supported after all");
+        }
+    }
+
+    #[test]
+    fn what_fio_jobs_use_most_is_here_or_does_nothing() {
+        // The options of fio's own examples and of published benchmarks, by frequency.
+        const FREQUENT: &str = "rw rwmixread percentage_random filename directory size io_size \
+            filesize nrfiles offset offset_increment bs bssplit bsrange ioengine iodepth \
+            iodepth_batch iodepth_batch_complete_min iodepth_batch_complete_max direct sync \
+            random_distribution norandommap randseed numjobs thread stonewall startdelay runtime \
+            time_based ramp_time rate rate_iops thinktime latency_target latency_window \
+            latency_percentile max_latency steadystate fsync fdatasync end_fsync verify do_verify \
+            verify_backlog refill_buffers buffer_pattern fallocate cpus_allowed group_reporting \
+            percentile_list write_bw_log write_lat_log write_iops_log write_hist_log log_avg_msec \
+            continue_on_error output-format status-interval parse-only";
+        let names: Vec<&str> = FREQUENT.split_whitespace().collect();
+        assert_eq!(names.len(), 60);
+        for name in names {
+            let passed_over = matches!(foreign(name), Some((_, Foreign::NoEffect(_))));
+            assert!(super::super::find(name).is_some() || passed_over, "{name} is refused");
         }
     }
 

@@ -118,7 +118,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
             s.job.depth.target = (!v.is_zero()).then_some(v);
             Ok(())
         }),
-        "Latency that --iodepth=adaptive keeps to; plain numbers are microseconds [0]",
+        "Latency to keep to by the depth, up to --iodepth; plain numbers are microseconds [0]",
     ),
     job(
         "latency_percentile",
@@ -241,6 +241,12 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "io_uring: register the file with the kernel [0]",
     ),
     job(
+        "hipri",
+        &[],
+        Setting::Bool(set!(job.hipri)),
+        "io_uring: poll the device for completions (IOPOLL); needs --direct and poll queues [0]",
+    ),
+    job(
         "sqthread_poll",
         &[],
         Setting::Bool(|s, v| {
@@ -318,6 +324,11 @@ pub(super) static RUN_OPTIONS: &[OptionDef] = &[
             Ok(())
         }),
         "Run only this section of the job file; may be given several times",
+    ),
+    run(
+        "readonly",
+        Setting::Bool(set!(run.readonly)),
+        "Refuse jobs that write or trim, whatever else they say",
     ),
     run("parse-only", Setting::Bool(set!(run.parse_only)), "Check the jobs and stop"),
     run(

@@ -67,7 +67,7 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         &[],
         Setting::Form("WORD", "strided", |s, v| match v {
             "none" | "strided" => {
-                s.job.strided = v == "strided";
+                s.job.zones.strided = v == "strided";
                 Ok(())
             }
             _ => Err(format!("'{v}' is not supported: zones are none or strided")),
@@ -77,19 +77,19 @@ pub(super) static OPTIONS: &[OptionDef] = &[
     job(
         "zonesize",
         &[],
-        Setting::Size(1..=u64::MAX, set!(job.zone_size_bytes)),
+        Setting::Size(1..=u64::MAX, set!(job.zones.size_bytes)),
         "Bytes to transfer in a zone before the next one",
     ),
     job(
         "zonerange",
         &[],
-        Setting::Size(1..=u64::MAX, set!(job.zone_range_bytes = Some)),
+        Setting::Size(1..=u64::MAX, set!(job.zones.range_bytes = Some)),
         "Length of a zone [--zonesize]",
     ),
     job(
         "zoneskip",
         &[],
-        Setting::Size(0..=u64::MAX, set!(job.zone_skip_bytes)),
+        Setting::Size(0..=u64::MAX, set!(job.zones.skip_bytes)),
         "Distance from the end of one zone to the start of the next [0]",
     ),
     job(

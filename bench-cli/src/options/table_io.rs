@@ -138,6 +138,18 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         "Make each write durable by itself: sync (O_SYNC) or dsync (O_DSYNC) [none]",
     ),
     job(
+        "atomic",
+        &[],
+        Setting::Bool(set!(job.atomic)),
+        "Each write is all or nothing (RWF_ATOMIC); needs --direct and a device that can [0]",
+    ),
+    job(
+        "uncached",
+        &[],
+        Setting::Bool(set!(job.uncached)),
+        "Buffered writes leave nothing in the page cache (RWF_DONTCACHE, Linux 6.14) [0]",
+    ),
+    job(
         "refill_buffers",
         &[],
         Setting::Bool(set!(job.refill_buffers)),

@@ -74,4 +74,31 @@ pub(super) static OPTIONS: &[OptionDef] = &[
         Setting::Bool(set!(job.verify.dump)),
         "Save the first damaged blocks, as read and as expected, in the current folder [1]",
     ),
+    job(
+        "trim_percentage",
+        &[],
+        Setting::Int(0..=100, |s, v| {
+            s.job.verify.trims.percent = u8::try_from(v).map_err(|_| "too much")?;
+            Ok(())
+        }),
+        "Share of verified writes that are trimmed again, in percent [0]",
+    ),
+    job(
+        "trim_backlog",
+        &[],
+        Setting::Int(0..=u32::MAX as u64, set!(job.verify.trims.backlog)),
+        "Trim after every N writes what --trim_percentage has picked [0]",
+    ),
+    job(
+        "trim_backlog_batch",
+        &[],
+        Setting::Int(0..=u32::MAX as u64, set!(job.verify.trims.batch)),
+        "How many of those to trim at once; 0 = as many as --trim_backlog [0]",
+    ),
+    job(
+        "trim_verify_zero",
+        &[],
+        Setting::Bool(set!(job.verify.trims.zero)),
+        "Trimmed blocks have to read as zeros; otherwise they are not looked at [0]",
+    ),
 ];

@@ -51,6 +51,11 @@ impl Plan {
     pub(crate) fn of_command_line(given: &[Assignment]) -> Result<Plan, Error> {
         let (run, job): (Vec<_>, Vec<_>) =
             given.iter().cloned().partition(|given| given.option.scope == Scope::Run);
+        if run.iter().any(|given| given.option.name == "section") {
+            return Err(Error::usage(
+                "--section chooses jobs of a job file, and there is none; name the file",
+            ));
+        }
         let first = job.iter().position(|given| given.option.name == "name");
         let (global, rest) = job.split_at(first.unwrap_or(0));
         let mut described: Vec<Described> = Vec::new();
@@ -218,6 +223,13 @@ fn assemble(
     let (mut group, mut stage, mut jobs_in_group) = (0, 0, false);
     for described in described {
         let (spec, options) = job(described, over)?;
+        if plan.run.readonly && spec.rw.changes() {
+            return Err(Error::usage(format!(
+                "--readonly refuses the job '{}' with --rw={}; leave one of them out",
+                spec.name,
+                spec.rw.name()
+            )));
+        }
         if (spec.schedule.stonewall || spec.schedule.new_group) && jobs_in_group {
             group += 1;
         }

@@ -56,7 +56,9 @@ fn directions(results: &[RunResult]) -> Vec<(String, &DirectionResult)> {
     let mut named = Vec::new();
     for result in results {
         for (index, job) in result.jobs.iter().enumerate() {
-            for (word, direction) in [("read", &job.read), ("write", &job.write)] {
+            for (word, direction) in
+                [("read", &job.read), ("write", &job.write), ("trim", &job.trim)]
+            {
                 if direction.io_count > 0.0 {
                     let mut name = word.to_owned();
                     if result.jobs.len() > 1 {

@@ -292,10 +292,9 @@ fn write_machine(job: &JobStats, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "  iomill       : {}, enters={} ({:.3} per I/O), cpu={user_ns}+{system_ns} ns per I/O \
+        "  iomill       : {}\n     per I/O   : enters={:.3}, cpu={user_ns}+{system_ns} ns \
          (user+system), of it measuring={:.1} ns",
-        job.engine_lines.join(", "),
-        job.enter_count,
+        job.engine_lines.join("; "),
         enters_per_io(job),
         job.overhead.total_ns() as f64 / job.io_count().max(1) as f64
     )?;

@@ -5,6 +5,7 @@
 use iomill_engine::depth::Decision;
 use serde::Serialize;
 
+use super::lanes::{Counters, Lanes};
 use super::{cpu_ns_per_io, enters_per_io};
 use crate::stats::{DepthStory, Interval, JobStats, Overhead, Series, Tally, per_second};
 
@@ -25,6 +26,9 @@ pub(super) struct Iomill {
     depth: Option<Depth>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     depth_trace: Vec<DepthStep>,
+    lanes: Lanes,
+    counters: Counters,
+    start_to_first_io_us: u128,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +63,9 @@ impl Iomill {
                 target_out_of_reach: story.status.is_out_of_reach,
             }),
             depth_trace: entry.depth.as_ref().map_or_else(Vec::new, depth_trace),
+            lanes: Lanes::of(&entry.engine_use),
+            counters: Counters::of(&entry.engine_use),
+            start_to_first_io_us: entry.first_io.as_micros(),
             error_message: entry.failure.as_ref().map(|failure| failure.message.clone()),
             verify: entry.verified.as_ref().map(|verified| Verify {
                 checked: verified.checked_count,
@@ -126,6 +133,7 @@ struct Intervals {
     width_ms: u128,
     read: Vec<Step>,
     write: Vec<Step>,
+    trim: Vec<Step>,
 }
 
 impl Intervals {
@@ -142,6 +150,7 @@ impl Intervals {
             width_ms: series.width().as_millis(),
             read: steps(|interval| &interval.read),
             write: steps(|interval| &interval.write),
+            trim: steps(|interval| &interval.trim),
         }
     }
 }

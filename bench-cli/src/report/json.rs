@@ -259,10 +259,13 @@ fn job(report: &Report<'_>, entry: &Entry<'_>, bins: Bins) -> Job {
         latency_ns: Keyed::of(&LABELS, &ranges.ns),
         latency_us: Keyed::of(&LABELS, &ranges.us),
         latency_ms: Keyed::of(&LABELS, &ranges.ms),
-        // What fio writes for a job without `latency_target`.
-        latency_depth: spec.depth.fixed,
-        latency_target: 0,
-        latency_percentile: 100.0,
+        latency_depth: stats.depth.as_ref().map_or(spec.depth.fixed, |story| story.status.in_force),
+        latency_target: spec
+            .depth
+            .target
+            .map_or(0, |target| u64::try_from(target.as_nanos()).unwrap_or(u64::MAX)),
+        latency_percentile: spec.latency_percentile(),
+        // There is none: the scheduler looks as often as it has seen enough.
         latency_window: 0,
         total_err: (stats.error_count > 0).then_some(stats.error_count),
         first_error: (stats.error_count > 0).then_some(stats.first_errno),

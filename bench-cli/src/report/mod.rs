@@ -11,6 +11,7 @@
 mod human;
 mod iomill;
 mod json;
+mod lanes;
 mod latency;
 mod output;
 pub(crate) mod units;

@@ -11,7 +11,7 @@ use crate::disk::DiskUse;
 use crate::job::reporting::PercentileSpec;
 use crate::job::{Reporting, RunSpec, Rw};
 use crate::plan::PlannedJob;
-use crate::stats::{DepthMap, Direction, Failure, Overhead, Samples, Series};
+use crate::stats::{DepthMap, Direction, EngineUse, Failure, Overhead, Samples, Series};
 
 fn direction(io_count: u64, latency_ns: &[u64]) -> Direction {
     let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("bounds");
@@ -50,6 +50,8 @@ fn job(read: Direction, write: Direction, sync: Direction) -> JobStats {
         enter_count: 50,
         batch_count: 50,
         retry_count: 0,
+        first_io: Duration::from_micros(4200),
+        engine_use: EngineUse::default(),
         series: Series::default(),
         overhead: Overhead::default(),
         engine_lines: vec!["backend: x".to_owned()],

@@ -33,6 +33,7 @@ pub(crate) struct JobResult {
     pub(crate) name: String,
     pub(crate) read: DirectionResult,
     pub(crate) write: DirectionResult,
+    pub(crate) trim: DirectionResult,
     runtime_ms: f64,
     user_percent: f64,
     system_percent: f64,
@@ -130,9 +131,9 @@ impl RunResult {
         })
     }
 
-    /// Reads and writes of every job.
+    /// Reads, writes and trims of every job.
     pub(crate) fn directions(&self) -> impl Iterator<Item = &DirectionResult> {
-        self.jobs.iter().flat_map(|job| [&job.read, &job.write])
+        self.jobs.iter().flat_map(|job| [&job.read, &job.write, &job.trim])
     }
 }
 
@@ -146,6 +147,7 @@ impl JobResult {
             name: job["jobname"].as_str().unwrap_or("job").to_owned(),
             read: direction("read"),
             write: direction("write"),
+            trim: direction("trim"),
             runtime_ms: number("job_runtime"),
             user_percent: number("usr_cpu"),
             system_percent: number("sys_cpu"),

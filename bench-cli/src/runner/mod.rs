@@ -193,8 +193,8 @@ impl Run<'_> {
         });
         let Some(job) = start.wait(job)? else { return Ok(None) };
         if number == 0 {
-            for line in job.engine_lines() {
-                notice::line(&format!("bench-cli: engine: {line}"));
+            for line in job.missing_lines() {
+                notice::line(&format!("bench-cli: note: engine: {line}"));
             }
         }
         if !self.schedule.wait_for_others(number, ending) || !delay(spec, number, ending) {

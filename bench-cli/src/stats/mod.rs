@@ -5,10 +5,14 @@
 
 mod bins;
 mod depth;
+mod depth_map;
+mod engine_use;
 mod series;
 
 pub(crate) use bins::{BIN_COUNT, Bins, index_of};
 pub(crate) use depth::DepthStory;
+pub(crate) use depth_map::DepthMap;
+pub(crate) use engine_use::{EngineUse, KindUse, LaneRow};
 pub(crate) use series::{Interval, Series, Tally};
 
 use std::time::Duration;
@@ -111,48 +115,6 @@ impl Direction {
     }
 }
 
-/// How often each depth occurred, in fio's seven classes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DepthMap {
-    pub(crate) counts: [u64; 7],
-}
-
-impl DepthMap {
-    /// Counts `weight` requests that were issued at `depth`: 1, 2-3, 4-7, .. 64 and more.
-    #[inline]
-    pub(crate) fn record_level(&mut self, depth: u32, weight: u64) {
-        let class = depth.max(1).ilog2().min(6);
-        self.counts[class as usize] += weight;
-    }
-
-    /// Counts one batch of `len` requests: 0, 1-4, 5-8, 9-16, .. more than 64.
-    #[inline]
-    pub(crate) fn record_batch(&mut self, len: u32) {
-        let class = match len {
-            0 => 0,
-            1..=4 => 1,
-            // Worked example: 9..=16 has (len - 1).ilog2() == 3 and is class 3.
-            _ => (len - 1).ilog2().min(6),
-        };
-        self.counts[class as usize] += 1;
-    }
-
-    /// The share of each class in percent; like fio, never less than 0.1 where there is any.
-    pub(crate) fn percentages(&self) -> [f64; 7] {
-        let total: u64 = self.counts.iter().sum();
-        self.counts.map(|count| match count {
-            0 => 0.0,
-            _ => (100.0 * count as f64 / total as f64).max(0.1),
-        })
-    }
-
-    fn add(&mut self, other: &DepthMap) {
-        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
-            *mine += theirs;
-        }
-    }
-}
-
 /// Sizes of batches and depths at which requests were issued.
 #[derive(Debug, Default)]
 pub(crate) struct Batches {
@@ -216,6 +178,10 @@ pub(crate) struct JobStats {
     pub(crate) enter_count: u64,
     pub(crate) batch_count: u64,
     pub(crate) retry_count: u64,
+    /// From the start of the program to the first request.
+    pub(crate) first_io: Duration,
+    /// Lanes and counters of the engine.
+    pub(crate) engine_use: EngineUse,
     /// What was done in each interval.
     pub(crate) series: Series,
     /// What the measuring itself took.
@@ -308,6 +274,8 @@ impl JobStats {
         self.enter_count += other.enter_count;
         self.batch_count += other.batch_count;
         self.retry_count += other.retry_count;
+        self.first_io = self.first_io.min(other.first_io);
+        self.engine_use.add(&other.engine_use);
         self.series.add(&other.series);
         self.overhead.add(&other.overhead);
         for line in &other.engine_lines {
@@ -357,41 +325,5 @@ mod tests {
         assert!((samples.mean - 5.0).abs() < 1e-9);
         // The squared distances add up to 32; 32 / 7 under the root.
         assert!((samples.deviation() - (32.0_f64 / 7.0).sqrt()).abs() < 1e-9);
-    }
-
-    #[test]
-    fn depth_levels_fall_into_the_classes_of_fio() {
-        for (depth, class) in
-            [(1, 0), (2, 1), (3, 1), (4, 2), (8, 3), (16, 4), (31, 4), (32, 5), (64, 6), (4096, 6)]
-        {
-            let mut map = DepthMap::default();
-            map.record_level(depth, 3);
-            assert_eq!(map.counts[class], 3, "depth {depth}: {map:?}");
-        }
-    }
-
-    #[test]
-    fn batches_fall_into_the_classes_of_fio() {
-        for (len, class) in
-            [(0, 0), (1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (16, 3), (17, 4), (33, 5), (64, 5)]
-        {
-            let mut map = DepthMap::default();
-            map.record_batch(len);
-            assert_eq!(map.counts[class], 1, "batch of {len}: {map:?}");
-        }
-        let mut map = DepthMap::default();
-        map.record_batch(65);
-        map.record_batch(4096);
-        assert_eq!(map.counts[6], 2);
-    }
-
-    #[test]
-    fn rare_classes_show_as_a_tenth_of_a_percent() {
-        let mut map = DepthMap::default();
-        map.record_level(1, 1);
-        map.record_level(8, 1_000_000);
-        assert_eq!(map.percentages()[0], 0.1);
-        assert!(map.percentages()[3] > 99.9);
-        assert_eq!(map.percentages()[6], 0.0);
     }
 }

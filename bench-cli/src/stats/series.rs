@@ -37,6 +37,16 @@ pub(crate) struct Interval {
     pub(crate) span: Duration,
     pub(crate) read: Tally,
     pub(crate) write: Tally,
+    pub(crate) trim: Tally,
+}
+
+impl Interval {
+    /// Adds what was done, whatever the time.
+    fn add(&mut self, other: &Interval) {
+        self.read.add(&other.read);
+        self.write.add(&other.write);
+        self.trim.add(&other.trim);
+    }
 }
 
 /// The intervals of a job since its measurement began.
@@ -75,8 +85,7 @@ impl Series {
         }
         let interval = &mut self.intervals[index];
         interval.span += done.span;
-        interval.read.add(&done.read);
-        interval.write.add(&done.write);
+        interval.add(done);
     }
 
     /// The sum of two jobs that ran side by side.
@@ -92,8 +101,7 @@ impl Series {
         self.intervals.resize(len, Interval::default());
         for (mine, theirs) in self.intervals.iter_mut().zip(&other.intervals) {
             mine.span = mine.span.max(theirs.span);
-            mine.read.add(&theirs.read);
-            mine.write.add(&theirs.write);
+            mine.add(theirs);
         }
     }
 
@@ -113,8 +121,7 @@ impl Series {
             let mut sum = pair[0].clone();
             if let Some(second) = pair.get(1) {
                 sum.span += second.span;
-                sum.read.add(&second.read);
-                sum.write.add(&second.write);
+                sum.add(second);
             }
             sum
         });
@@ -130,7 +137,7 @@ mod tests {
     fn done(latency_ns: u64) -> Interval {
         let bins: Bins = [(latency_ns, 1)].into_iter().collect();
         let read = Tally { io_count: 1, bytes: 4096, bins };
-        Interval { span: WIDTH_MIN, read, write: Tally::default() }
+        Interval { span: WIDTH_MIN, read, ..Interval::default() }
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! time and failures are the trial's alone.
 
 mod candidate;
+mod choice;
 mod curve;
+mod field;
 mod rounds;
 mod trial;
 mod winner;
@@ -37,10 +39,11 @@ pub(crate) fn command() -> Command {
     Command::new(NAME)
         .about("Find the best settings for a job on this machine, with what they cost")
         .long_about(
-            "Tries depths, registered buffers and files, a polling kernel thread, and both \
-             backends, in rounds that keep the better half; prints the winner as Rust, as \
-             environment variables and as a job file. The winner is the smallest depth that \
-             reaches 95 % of the best rate.\n\n\
+            "Tries depths, batches, registered buffers and files, a polling kernel thread, polled \
+             completions, and both backends, in rounds that keep the better half and the best of \
+             each way; prints the winner as Rust, as environment variables and as a job file. Of \
+             ways whose difference is not real, or not worth it, the cheaper and then the simpler \
+             one wins; the depth is the smallest that reaches 95 % of the best rate.\n\n\
              The job's options come after --; it must not set what is being tried:\n  \
              bench-cli tune --time=60s -- --rw=randread --bs=4k --direct --filename=FILE",
         )

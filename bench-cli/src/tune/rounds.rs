@@ -1,15 +1,16 @@
 //! The search: rounds in which every candidate left runs once, in an order that changes.
 //!
-//! Owns the budget of time and who stays: after each round the better half, without those whose
-//! 95 % interval ends below that of the best. It draws and prints no result. Called by `tune`.
+//! Owns the budget of time; who is tried and who stays says `field`. It draws and prints no result.
+//! Called by `tune`.
 
-use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
-use super::candidate::{Candidate, DEPTHS, Mode};
+use super::candidate::{Candidate, DEPTHS, Mode, Way};
+use super::choice;
 use super::curve::{self, CurvePoint};
+use super::field;
 use super::trial::{Sample, Trials};
-use super::winner::{self, Found};
+use super::winner::Found;
 use crate::confidence::{self, Estimate};
 use crate::error::Error;
 use crate::interrupt::Interrupt;
@@ -17,17 +18,19 @@ use crate::notice;
 use crate::report::units;
 use crate::workload::Random;
 
-/// How many candidates are never thinned out further.
-const FINALIST_COUNT: usize = 3;
+/// How many candidates are about to be left in the end: one of each way.
+const FINALIST_COUNT: usize = 9;
 /// Runs after which a finalist is known well enough.
 const RUN_COUNT_MAX: usize = 7;
 /// The shortest and the longest measurement.
-const SLICE_MIN: Duration = Duration::from_millis(100);
+pub(super) const SLICE_MIN: Duration = Duration::from_millis(100);
 const SLICE_MAX: Duration = Duration::from_secs(1);
 /// What a trial takes beside its measurement: the process, the engine, the ramp.
-const TRIAL_COST: Duration = Duration::from_millis(120);
+pub(super) const TRIAL_COST: Duration = Duration::from_millis(120);
 /// The share of the time that the curve of the winner gets.
 const CURVE_PERCENT: u32 = 30;
+/// How often the curve is measured at every depth, before only those that decide get more.
+const CURVE_PASSES: usize = 3;
 /// A value that was measured once is taken to be within this factor.
 const SINGLE_RUN_DOUBT: f64 = 2.0;
 /// The order of trials is the same in every search.
@@ -55,6 +58,16 @@ impl Entry {
     pub(super) fn median(&self, figure: impl Fn(&Sample) -> f64) -> f64 {
         let values: Vec<f64> = self.samples.iter().map(figure).collect();
         confidence::median(&values).unwrap_or(0.0)
+    }
+
+    /// Whether it is quick enough.
+    pub(super) fn keeps(&self, max_latency: Option<Duration>) -> bool {
+        let p99_ns = self.median(|sample| sample.p99_ns);
+        max_latency.is_none_or(|limit| p99_ns <= limit.as_nanos() as f64)
+    }
+
+    pub(super) fn new(candidate: Candidate) -> Entry {
+        Entry { candidate, samples: Vec::new() }
     }
 }
 
@@ -86,38 +99,43 @@ impl<'a> Search<'a> {
     pub(super) fn run(&self) -> Result<Found, Error> {
         let rounds_end = self.time * (100 - CURVE_PERCENT) / 100;
         let cpu_count = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut entries: Vec<Entry> = candidates(cpu_count, rounds_end)
-            .into_iter()
-            .map(|candidate| Entry { candidate, samples: Vec::new() })
-            .collect();
+        let mut entries: Vec<Entry> =
+            field::candidates(cpu_count, rounds_end).into_iter().map(Entry::new).collect();
         let mut refusals: Vec<(Mode, String)> = Vec::new();
         let mut known = Vec::new();
         let mut random = Random::new(ORDER_SEED);
         for round in 1.. {
             let left = rounds_end.saturating_sub(self.begin.elapsed());
-            let slice = slice(left, entries.len() * rounds_left(entries.len(), round));
+            let slice = slice(left, trials_left(entries.len(), round));
             shuffle(&mut entries, &mut random);
             let ended = self.round(round, slice, rounds_end, &mut entries, &mut refusals);
             entries.retain(|entry| !entry.samples.is_empty());
             if entries.is_empty() {
                 return Err(no_candidate(&refusals, self.interrupt));
             }
-            let stay = survivors(&entries, self.max_latency);
+            let stay = field::survivors(&entries, self.max_latency);
             let (left, dropped): (Vec<_>, Vec<_>) =
                 entries.into_iter().zip(stay).partition(|(_, stays)| *stays);
             known.extend(dropped.into_iter().map(|(entry, _)| entry));
             entries = left.into_iter().map(|(entry, _)| entry).collect();
+            if round == 1 && !ended {
+                let batched = field::batched(&entries);
+                entries.extend(batched);
+            }
             let enough = entries.iter().all(|entry| entry.samples.len() >= RUN_COUNT_MAX);
-            if ended || (enough && entries.len() <= FINALIST_COUNT) {
+            if ended || enough {
                 break;
             }
         }
         known.extend(entries);
-        let mode = winner::best(&known, self.max_latency).candidate.mode;
+        let Some(best) = choice::best(&known, self.max_latency) else {
+            return Err(no_candidate(&refusals, self.interrupt));
+        };
+        let best = best.clone();
+        let curve = self.curve(best.candidate.way);
         let left = self.time.saturating_sub(self.begin.elapsed());
-        let curve = self.curve(mode, left);
-        let adaptive = curve::adaptive(self.trials, mode, slice(left, DEPTHS.len() * 3));
-        Ok(Found::new(known, curve, adaptive, self.max_latency, &refusals))
+        let adaptive = curve::adaptive(self.trials, best.candidate.way, left);
+        Ok(Found::new(known, &best, curve, adaptive, self.max_latency, &refusals))
     }
 
     /// Runs each entry once; tells whether the search is over.
@@ -137,13 +155,14 @@ impl<'a> Search<'a> {
         ));
         for entry in entries {
             // A way that cannot be had at one depth is not tried at the others.
-            if refusals.iter().any(|(mode, _)| *mode == entry.candidate.mode) {
+            let mode = entry.candidate.way.mode;
+            if refusals.iter().any(|(refused, _)| *refused == mode) {
                 continue;
             }
-            match self.trials.run(entry.candidate, slice) {
+            match self.trials.run(entry.candidate, round, slice) {
                 Ok(sample) => entry.samples.push(sample),
                 Err(Error::Interrupted) => return true,
-                Err(error) => refusals.push((entry.candidate.mode, error.to_string())),
+                Err(error) => refusals.push((mode, error.to_string())),
             }
             // The first round is finished whatever it takes: without it nothing is known.
             if round > 1 && self.begin.elapsed() >= end {
@@ -153,25 +172,35 @@ impl<'a> Search<'a> {
         self.begin.elapsed() >= end
     }
 
-    /// The best way at every depth, several times over.
-    fn curve(&self, mode: Mode, left: Duration) -> Vec<CurvePoint> {
-        let mut curve: Vec<Entry> = DEPTHS
-            .map(|depth| Entry { candidate: Candidate { mode, depth }, samples: Vec::new() })
-            .into();
-        let slice = slice(left, DEPTHS.len() * 3);
+    /// The best way at every depth, and more often where the knee may be.
+    fn curve(&self, way: Way) -> Vec<CurvePoint> {
+        let left = self.time.saturating_sub(self.begin.elapsed());
+        let mut curve = DEPTHS.map(|depth| Entry::new(Candidate { way, depth }));
+        let passes_more = RUN_COUNT_MAX - CURVE_PASSES;
+        let slice = slice(left, DEPTHS.len() * CURVE_PASSES + 5 * passes_more);
         notice::line(&format!(
-            "tune: the curve of {}: {} depths three times, {} ms each",
-            mode.name(),
+            "tune: the curve of {}: {} depths, {} ms each",
+            way.name(),
             DEPTHS.len(),
             slice.as_millis()
         ));
-        for _ in 0..3 {
+        for pass in 0..RUN_COUNT_MAX {
+            let wanted = match pass < CURVE_PASSES {
+                true => DEPTHS.to_vec(),
+                false => curve::in_question(&curve),
+            };
             for entry in &mut curve {
-                match self.trials.run(entry.candidate, slice) {
+                if !wanted.contains(&entry.candidate.depth) {
+                    continue;
+                }
+                match self.trials.run(entry.candidate, pass, slice) {
                     Ok(sample) => entry.samples.push(sample),
                     Err(Error::Interrupted) => return curve::points(&curve),
                     Err(_) => {}
                 }
+            }
+            if pass >= CURVE_PASSES && self.begin.elapsed() >= self.time {
+                break;
             }
         }
         curve::points(&curve)
@@ -186,25 +215,14 @@ fn no_candidate(refusals: &[(Mode, String)], interrupt: &Interrupt) -> Error {
     }
 }
 
-/// All that fit into the first round; depths are thinned out where the time is short.
-fn candidates(cpu_count: usize, time: Duration) -> Vec<Candidate> {
-    let modes = Mode::all(cpu_count);
-    let first_round = time / 2;
-    let fits = |count: usize| {
-        let count = u32::try_from(count * modes.len()).unwrap_or(u32::MAX);
-        (SLICE_MIN + TRIAL_COST) * count <= first_round
-    };
-    let step = [1, 2, 4].into_iter().find(|step| fits(DEPTHS.len().div_ceil(*step))).unwrap_or(8);
-    let depths = DEPTHS.iter().step_by(step).copied();
-    depths
-        .flat_map(|depth| modes.iter().map(move |mode| Candidate { mode: *mode, depth }))
-        .collect()
-}
-
-/// How many rounds are still to come, this one among them, when each leaves half.
-fn rounds_left(count: usize, round: usize) -> usize {
-    let halvings = count.div_ceil(FINALIST_COUNT).max(1).ilog2() as usize;
-    halvings.max(1) + (RUN_COUNT_MAX + 1).saturating_sub(round + halvings)
+/// How many trials are still to come in this round and after it.
+fn trials_left(count: usize, round: usize) -> usize {
+    let (mut left, mut sum) = (count, 0);
+    for _ in round..=RUN_COUNT_MAX {
+        sum += left;
+        left = left.div_ceil(2).max(FINALIST_COUNT.min(left));
+    }
+    sum.max(count)
 }
 
 /// How long each of `count` trials may measure.
@@ -220,77 +238,27 @@ fn shuffle(entries: &mut [Entry], random: &mut Random) {
     }
 }
 
-/// Who stays: the better half, without those that cannot win any more.
-fn survivors(entries: &[Entry], max_latency: Option<Duration>) -> Vec<bool> {
-    let fits = |entry: &Entry| {
-        let p99_ns = entry.median(|sample| sample.p99_ns);
-        max_latency.is_none_or(|limit| p99_ns <= limit.as_nanos() as f64)
-    };
-    let any_fits = entries.iter().any(fits);
-    let mut order: Vec<(usize, Estimate)> = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| !any_fits || fits(entry))
-        .filter_map(|(index, entry)| Some((index, entry.iops()?)))
-        .collect();
-    order.sort_by_key(|(_, iops)| Reverse(iops.value.to_bits()));
-    let best_low = order.first().map_or(0.0, |(_, best)| best.low);
-    let room = entries.len().div_ceil(2).max(FINALIST_COUNT);
-    let mut stay = vec![false; entries.len()];
-    for (index, _) in order.iter().take(room).filter(|(_, iops)| iops.high >= best_low) {
-        stay[*index] = true;
-    }
-    stay
-}
-
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::candidate::Batch;
     use super::*;
 
     pub(crate) fn sample(iops: f64, p99_ns: f64) -> Sample {
-        Sample { iops, bw_bytes: iops * 4096.0, p99_ns, cpu_ns: (100.0, 900.0) }
+        Sample { round: 0, iops, bw_bytes: iops * 4096.0, p99_ns, cpu_ns: (100.0, 900.0) }
     }
 
     pub(crate) fn entry(depth: u32, iops: &[f64], p99_ns: f64) -> Entry {
-        let samples = iops.iter().map(|iops| sample(*iops, p99_ns)).collect();
-        Entry { candidate: Candidate { mode: Mode::Threads, depth }, samples }
-    }
-
-    #[test]
-    fn the_better_half_stays_without_those_that_cannot_win() {
-        let rates = [100.0, 99.0, 98.0, 97.0, 96.0, 95.0, 10.0, 9.0];
-        let entries: Vec<Entry> =
-            rates.iter().map(|rate| entry(1, &[*rate, rate * 1.01], 1.0)).collect();
-        let stay = survivors(&entries, None);
-        assert_eq!(stay, [true, true, true, true, false, false, false, false]);
-        let apart = [entry(1, &[100.0, 100.1, 100.2], 1.0), entry(2, &[50.0, 50.1, 50.2], 1.0)];
-        assert_eq!(survivors(&apart, None), [true, false], "it cannot win any more");
-        let close = [entry(1, &[100.0], 1.0), entry(2, &[90.0], 1.0)];
-        assert_eq!(survivors(&close, None), [true, true], "one run each shows too little");
-    }
-
-    #[test]
-    fn what_is_slower_than_the_limit_goes_unless_all_are() {
-        let limit = Some(Duration::from_nanos(500));
-        let entries = [entry(8, &[100.0], 900.0), entry(1, &[50.0], 400.0)];
-        assert_eq!(survivors(&entries, limit), [false, true]);
-        let slow = [entry(8, &[100.0], 900.0), entry(1, &[99.0], 800.0)];
-        assert_eq!(survivors(&slow, limit), [true, true]);
-    }
-
-    #[test]
-    fn a_short_time_thins_out_depths_and_never_ways() {
-        let long = candidates(2, Duration::from_secs(60));
-        assert_eq!(long.len(), 8 * 9);
-        let short = candidates(2, Duration::from_secs(10));
-        assert!(short.len() < long.len() && short.len().is_multiple_of(8), "{}", short.len());
-        assert!(short.iter().any(|candidate| candidate.depth == 256));
-        assert_eq!(candidates(2, Duration::from_secs(1)).len(), 8 * 2);
+        let rounds = (1..).zip(iops);
+        let samples = rounds.map(|(round, iops)| Sample { round, ..sample(*iops, p99_ns) });
+        let samples = samples.collect();
+        let way = Way { mode: Mode::Threads, batch: Batch::One };
+        Entry { candidate: Candidate { way, depth }, samples }
     }
 
     #[test]
     fn slices_stay_within_their_bounds() {
-        assert_eq!((rounds_left(63, 1), rounds_left(3, 1), rounds_left(3, 6)), (7, 8, 3));
+        assert_eq!(trials_left(81, 1), 81 + 41 + 21 + 11 + 9 + 9 + 9);
+        assert_eq!((trials_left(3, 6), trials_left(3, 9)), (6, 3));
         assert_eq!(slice(Duration::ZERO, 63), SLICE_MIN);
         assert_eq!(slice(Duration::from_secs(3600), 3), SLICE_MAX);
         let middle = slice(Duration::from_secs(42), 100);

@@ -18,9 +18,11 @@ use crate::results::RunResult;
 use crate::target::{self, CreatedFiles};
 
 /// The options that `tune` itself sets.
-const TRIED: [&str; 10] = [
+const TRIED: [&str; 12] = [
     "lanes",
     "iodepth",
+    "iodepth_batch_complete_min",
+    "hipri",
     "ioengine",
     "fixedbufs",
     "registerfiles",
@@ -37,6 +39,8 @@ const RAMP: Duration = Duration::from_millis(50);
 /// What one trial measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sample {
+    /// Those of one round were measured about the same time.
+    pub(super) round: usize,
     pub(super) iops: f64,
     pub(super) bw_bytes: f64,
     pub(super) p99_ns: f64,
@@ -104,8 +108,13 @@ impl<'a> Trials<'a> {
     /// # Errors
     ///
     /// `Interrupted` after Ctrl-C; else what the run said, as the reason why it cannot be used.
-    pub(super) fn run(&self, candidate: Candidate, slice: Duration) -> Result<Sample, Error> {
-        self.run_with(&candidate.options(), slice).map(|result| sample(&result))
+    pub(super) fn run(
+        &self,
+        candidate: Candidate,
+        round: usize,
+        slice: Duration,
+    ) -> Result<Sample, Error> {
+        self.run_with(&candidate.options(), slice).map(|result| sample(&result, round))
     }
 
     /// Runs the job with these options for `slice`.
@@ -142,9 +151,10 @@ impl<'a> Trials<'a> {
     }
 }
 
-fn sample(result: &RunResult) -> Sample {
+fn sample(result: &RunResult, round: usize) -> Sample {
     let p99_ns = result.directions().filter_map(|direction| direction.percentile_ns(99.0));
     Sample {
+        round,
         iops: result.iops(),
         bw_bytes: result.bw_bytes(),
         // The slower direction counts where there are two.
@@ -186,11 +196,13 @@ fn make_file(
     created: &CreatedFiles,
     interrupt: &Interrupt,
 ) -> Result<PathBuf, Error> {
+    let refusal = || Error::usage("tune works on one file; leave --nrfiles out");
+    // Before anything is laid out.
+    if spec.files.count > 1 {
+        return Err(refusal());
+    }
     let mut spec = spec.clone();
     spec.name = format!("tune-{}", std::process::id());
     let targets = target::prepare(&spec, 0, created, interrupt)?;
-    let [target] = &targets[..] else {
-        return Err(Error::usage("tune works on one file; leave --nrfiles out"));
-    };
-    Ok(target.path.clone())
+    targets.first().map(|target| target.path.clone()).ok_or_else(refusal)
 }

@@ -27,8 +27,13 @@ pub(crate) struct Verifier {
     pattern: Option<Vec<u8>>,
     contents: Contents,
     seed: u64,
+    /// Whether trimmed units have to read as zeros.
+    trims_are_zero: bool,
     files: Vec<Written>,
 }
+
+/// Set in the generation of a unit that was trimmed after it was written.
+const TRIMMED: u32 = 1 << 31;
 
 /// What is known of one file.
 #[derive(Debug)]
@@ -66,6 +71,8 @@ pub(crate) enum Problem {
     Stale { found: u32, expected: u32 },
     /// The data does not have the header's checksum.
     Checksum,
+    /// It was trimmed, and this byte is not zero.
+    NotTrimmed { at: u64 },
     /// The pattern ends here.
     Pattern { at: u64 },
 }
@@ -88,6 +95,9 @@ impl fmt::Display for Problem {
                 write!(f, "it is of generation {found}, not {expected}: the last write is lost")
             }
             Problem::Checksum => f.write_str("the data does not match its checksum"),
+            Problem::NotTrimmed { at } => {
+                write!(f, "it was trimmed, and byte {at} is not zero")
+            }
             Problem::Pattern { at } => write!(f, "the pattern is broken at byte {at}"),
         }
     }
@@ -115,7 +125,8 @@ impl Verifier {
         });
         let contents = Contents::new(spec);
         let pattern = spec.verify.pattern.clone();
-        Some(Verifier { kind, unit_bytes, pattern, contents, seed, files: files.collect() })
+        let (trims_are_zero, files) = (spec.verify.trims.zero, files.collect());
+        Some(Verifier { kind, unit_bytes, pattern, contents, seed, trims_are_zero, files })
     }
 
     /// The distance of headers.
@@ -130,7 +141,7 @@ impl Verifier {
         for unit in bytes.chunks_mut(unit_len) {
             let generation = self.slot(file, at).map_or(1, |slot| {
                 // 0 means not written.
-                *slot = slot.checked_add(1).unwrap_or(1);
+                *slot = (((*slot & !TRIMMED) + 1) & !TRIMMED).max(1);
                 *slot
             });
             self.fill(at, generation, unit);
@@ -147,6 +158,20 @@ impl Verifier {
         }
     }
 
+    /// A block is trimmed now.
+    pub(crate) fn trimmed(&mut self, file: u32, offset: u64, len_bytes: u64) {
+        for at in (offset..offset + len_bytes).step_by(step(self.unit_bytes)) {
+            if let Some(slot) = self.slot(file, at) {
+                *slot |= TRIMMED;
+            }
+        }
+    }
+
+    /// Whether there is anything to say about a unit of this generation.
+    fn is_known(&self, generation: u32) -> bool {
+        generation > 0 && (self.trims_are_zero || generation & TRIMMED == 0)
+    }
+
     /// The next stretch of units that this job wrote, from `offset` on: where it starts and its
     /// length, at most `len_bytes_max`.
     pub(crate) fn written_from(
@@ -158,9 +183,10 @@ impl Verifier {
         let written = self.files.get(file as usize)?;
         let first = usize::try_from((offset - written.first_byte) / self.unit_bytes).ok()?;
         let rest = written.generations.get(first..)?;
-        let skip = rest.iter().position(|generation| *generation > 0)?;
+        let skip = rest.iter().position(|generation| self.is_known(*generation))?;
         let most = usize::try_from((len_bytes_max / self.unit_bytes).max(1)).unwrap_or(usize::MAX);
-        let count = rest[skip..].iter().take(most).take_while(|found| **found > 0).count();
+        let count =
+            rest[skip..].iter().take(most).take_while(|found| self.is_known(**found)).count();
         let start = offset + skip as u64 * self.unit_bytes;
         Some((start, count as u64 * self.unit_bytes))
     }
@@ -181,11 +207,15 @@ impl Verifier {
     /// What should stand at `offset`, if that is known.
     pub(crate) fn expected(&self, file: u32, offset: u64, found: &[u8]) -> Option<Vec<u8>> {
         let mut bytes = vec![0; found.len()];
-        if self.kind == VerifyKind::Pattern {
+        let is_trimmed = self.generation(file, offset).is_some_and(|found| found & TRIMMED != 0);
+        if self.kind == VerifyKind::Pattern && !is_trimmed {
             self.fill(offset, 0, &mut bytes);
             return Some(bytes);
         }
-        let generation = self.generation(file, offset).filter(|generation| *generation > 0)?;
+        let generation = self.generation(file, offset)?;
+        if generation & TRIMMED != 0 {
+            return Some(bytes);
+        }
         self.fill(offset, generation, &mut bytes);
         Some(bytes)
     }
@@ -219,6 +249,10 @@ impl Verifier {
     }
 
     fn problem(&self, offset: u64, unit: &[u8], generation: Option<u32>) -> Result<(), Problem> {
+        if generation.is_some_and(|generation| generation & TRIMMED != 0) {
+            let set = unit.iter().position(|byte| *byte != 0).filter(|_| self.trims_are_zero);
+            return set.map_or(Ok(()), |at| Err(Problem::NotTrimmed { at: at as u64 }));
+        }
         if self.kind == VerifyKind::Pattern {
             let pattern = self.pattern.as_deref().unwrap_or(&[0]);
             let wanted = pattern.iter().cycle();

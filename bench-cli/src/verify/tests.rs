@@ -88,3 +88,32 @@ proptest! {
         prop_assert_eq!(damages[0].offset, 8192 + at as u64 / 4096 * 4096);
     }
 }
+
+#[test]
+fn trimmed_units_are_zeros_or_nobody_s_business() {
+    for (zero, kind) in [("1", "crc32c"), ("0", "crc32c"), ("1", "pattern")] {
+        let options = [("rw", "write"), ("verify_pattern", "0xaa"), ("trim_verify_zero", zero)];
+        let options = [&options[..], &[("verify", kind)]].concat();
+        let mut writer = verifier(&options, 5);
+        let mut blocks = vec![0; 12_288];
+        writer.seal(0, 8192, &mut blocks);
+        writer.trimmed(0, 12_288, 4096);
+        let lost = problems(writer.check(0, 8192, &blocks));
+        blocks[4096..8192].fill(0);
+        assert_eq!(writer.check(0, 8192, &blocks), [], "{zero} {kind}");
+        let stretch = writer.written_from(0, 8192, 65_536);
+        if zero == "1" {
+            assert!(matches!(lost[..], [Problem::NotTrimmed { .. }]), "{lost:?}");
+            assert_eq!(stretch, Some((8192, 12_288)));
+            assert_eq!(writer.expected(0, 12_288, &[1; 4096]), Some(vec![0; 4096]));
+        } else {
+            assert!(lost.is_empty(), "{lost:?}");
+            assert_eq!(stretch, Some((8192, 4096)), "a stretch ends before it");
+            assert_eq!(writer.written_from(0, 12_288, 65_536), Some((16_384, 4096)));
+        }
+        // Written anew it is what it was before, one generation on.
+        writer.seal(0, 12_288, &mut blocks[4096..8192]);
+        assert_eq!(writer.check(0, 8192, &blocks), [], "{zero} {kind}");
+        assert_eq!(writer.written_from(0, 8192, 65_536), Some((8192, 12_288)));
+    }
+}

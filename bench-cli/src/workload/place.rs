@@ -59,11 +59,11 @@ struct Strides {
 
 impl Strides {
     fn new(spec: &JobSpec, region: Region) -> Strides {
-        let range_bytes = spec.zone_range_bytes.unwrap_or(spec.zone_size_bytes);
+        let range_bytes = spec.zones.range_bytes.unwrap_or(spec.zones.size_bytes);
         Strides {
-            size_bytes: spec.zone_size_bytes,
+            size_bytes: spec.zones.size_bytes,
             range_bytes: range_bytes.min(region.len_bytes),
-            skip_bytes: spec.zone_skip_bytes,
+            skip_bytes: spec.zones.skip_bytes,
             random: spec.rw.is_random(),
             start: 0,
             done: 0,
@@ -113,7 +113,7 @@ impl Place {
             && spec.rw.run_len == 1
             && spec.percentage_random == [100; 3];
         let order = match (spec.rw.is_random(), spec.norandommap || !even) {
-            _ if spec.strided => Order::Strided(Strides::new(spec, region)),
+            _ if spec.zones.strided => Order::Strided(Strides::new(spec, region)),
             (false, _) => Order::Sequential,
             (true, true) => Order::Anywhere,
             (true, false) if plain => Order::Once(Permutation::new(unit_count, key), 0),

@@ -1,6 +1,8 @@
-//! The keys of our JSON beside those of the installed fio, for the same job.
+//! The keys of our JSON beside those of the installed fio, for the same job, and beside our page
+//! about those that fio does not have.
 //!
-//! It compares names, nesting and kinds of values, never the values. Without fio it is skipped.
+//! It compares names, nesting and kinds of values, never the values. Without fio its part is
+//! skipped.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -102,4 +104,63 @@ fn bins_add_up_and_hold_the_percentiles() {
     let below: u64 = bins.iter().filter(|(ns, _)| *ns <= median * 1.02).map(|bin| bin.1).sum();
     let above: u64 = bins.iter().filter(|(ns, _)| *ns >= median * 0.98).map(|bin| bin.1).sum();
     assert!(below >= 128 && above >= 128, "{median} in {bins:?}");
+}
+
+/// The keys below `iomill` that a job may have, as the page lists them.
+fn documented() -> BTreeSet<String> {
+    let page = include_str!("../../../../docs/reference/bench-cli-json.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
+}
+
+/// Every key below `value`: `a`, `a.b`, `a[].b`.
+fn keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                found.insert(path.clone());
+                keys(value, &path, found);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| keys(value, &format!("{at}[]"), found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_ours_is_on_the_page_and_the_page_has_no_other() {
+    let place = Place::new();
+    place.file("data", 1 << 20);
+    let adaptive = ["--rw=randread", "--iodepth=adaptive", "--lanes=off", "--time_based"];
+    let jobs: [&[&str]; 3] = [
+        &["--rw=randrw", "--allow_overwrite", "--verify=crc32c", "--end_fsync=1"],
+        &["--rw=randtrim", "--allow_overwrite"],
+        // What is not in the blocks is damage, and an error.
+        &["--rw=read", "--verify=crc32c", "--verify_dump=0"],
+    ];
+    let mut found = BTreeSet::new();
+    let mut look_at = |job: &[&str]| {
+        let said = place.run(&[&["--filename=data", "--output-format=json"], job].concat());
+        let report: Value = serde_json::from_str(&said.stdout).expect("JSON");
+        keys(&report["jobs"][0]["iomill"], "", &mut found);
+        found.contains("depth_trace")
+    };
+    for job in jobs {
+        look_at(job);
+    }
+    // A busy machine takes longer until there is anything to decide.
+    let decided = ["--runtime=500ms", "--runtime=2s", "--runtime=8s"]
+        .iter()
+        .any(|runtime| look_at(&[&adaptive[..], &[runtime]].concat()));
+    assert!(decided, "no decision in ten seconds");
+    // "As `read`".
+    let same = ["intervals.write", "intervals.trim", "lanes.write", "lanes.sync", "lanes.trim"];
+    found.retain(|key| !same.iter().any(|other| key.len() > other.len() && key.starts_with(other)));
+    let documented = documented();
+    assert!(documented.len() > 40, "{documented:?}");
+    let (missing, extra): (Vec<_>, Vec<_>) =
+        (found.difference(&documented).collect(), documented.difference(&found).collect());
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
+    assert!(extra.is_empty(), "on the page and in no report: {extra:?}");
 }

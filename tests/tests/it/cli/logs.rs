@@ -102,3 +102,35 @@ fn intervals_in_the_report_add_up_to_the_job() {
     }
     assert!(number(job, "/iomill/overhead/clock_read_ns") > 0.0);
 }
+
+#[test]
+fn trims_have_lines_and_intervals_of_their_own() {
+    let place = Place::new();
+    place.file("data", 1 << 20);
+    let said = place.run(&[
+        "--filename=data",
+        "--rw=randtrim",
+        "--bs=64k",
+        "--allow_overwrite",
+        "--write_bw_log=x",
+        "--write_hist_log=x",
+        "--output-format=json+",
+        "--output=t.json",
+    ]);
+    if said.stderr.contains("Operation not supported") {
+        println!("skipped: no holes in files here: {}", said.stderr.trim());
+        return;
+    }
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let text = fs::read_to_string(place.path("t.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let steps = report["jobs"][0]["iomill"]["intervals"]["trim"].as_array().expect("a list");
+    let sum: f64 = steps.iter().map(|step| number(step, "/total_ios")).sum();
+    assert_eq!(sum, 16.0, "{steps:?}");
+    assert!(steps.iter().all(|step| number(step, "/bw_bytes") > 0.0), "{steps:?}");
+    let bandwidth = lines(&place, "x_bw.1.log");
+    assert!(!bandwidth.is_empty(), "trims have a log");
+    assert!(bandwidth.iter().all(|line| line[2] == 2 && line[1] > 0), "{bandwidth:?}");
+    let counted: u64 = lines(&place, "x_clat_hist.1.log").iter().flat_map(|line| &line[3..]).sum();
+    assert_eq!(counted, 16);
+}

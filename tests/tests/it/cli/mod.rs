@@ -10,6 +10,8 @@ mod fio_keys;
 mod fio_plot;
 mod jobs;
 mod logs;
+mod many_hosts;
+mod messages;
 mod program;
 mod refusals;
 mod report;

@@ -102,6 +102,35 @@ fn unaligned_direct_jobs_are_refused_with_the_unit() {
 }
 
 #[test]
+fn ways_that_the_device_does_not_have_are_refused_before_anything_is_done() {
+    let place = Place::new();
+    let path = place.file("data", 1 << 20);
+    let direct = ["--rw=randwrite", "--filename=data", "--direct=1", "--allow_overwrite"];
+    let probe = place.run(&["--rw=read", "--filename=data", "--direct=1"]);
+    if probe.code != Some(0) {
+        println!("skipped: no direct I/O on this file system: {}", probe.stderr.trim());
+        return;
+    }
+    for (option, parts) in [
+        ("--atomic", &["--atomic: 'data' takes", "atomic writes"][..]),
+        ("--hipri", &["--hipri is not possible", "IOPOLL on", "no queues to poll"]),
+    ] {
+        let said = place.run(&[&direct[..], &[option, "--bs=64k"]].concat());
+        if said.code == Some(0) {
+            println!("skipped: the disk below the temporary folder can do {option}");
+            continue;
+        }
+        if said.stderr.contains("io_uring") && option == "--hipri" {
+            println!("skipped: no io_uring here, so nothing polls: {}", said.stderr.trim());
+            continue;
+        }
+        said.assert_refused_with(parts);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(fs::read(&path).expect("it is there") == vec![b'a'; 1 << 20], "{option} wrote");
+    }
+}
+
+#[test]
 fn file_system_without_direct_io_is_named() {
     // sysfs has no direct I/O on any kernel; this attribute exists wherever sysfs is mounted.
     const ATTRIBUTE: &str = "/sys/kernel/uevent_seqnum";
@@ -146,6 +175,8 @@ fn unknown_options_and_words_name_the_nearest() {
         ("--block-size=4k", &["--block-size", "--blocksize"]),
         ("--zzzzqqqqxxxx", &["--zzzzqqqqxxxx", "--help"]),
         ("--ioengine=rbd", &["rbd", "io_uring", "threads"]),
+        ("--client=host", &["--client", "--start_at", "merge"]),
+        ("--minimal", &["--minimal", "--output-format=json"]),
         ("--numa_cpu_nodes=0", &["--numa_cpu_nodes", "--cpus_allowed", "--ignore_unsupported"]),
         ("--rw=sideways", &["sideways", "randread"]),
         ("--output-format=xml", &["xml", "json"]),
@@ -154,6 +185,19 @@ fn unknown_options_and_words_name_the_nearest() {
     ] {
         place.run(&["--filename=data", argument]).assert_refused_with(parts);
     }
+}
+
+#[test]
+fn readonly_lets_no_job_write() {
+    let place = Place::new();
+    let path = place.file("data", 1 << 16);
+    let given = ["--readonly", "--filename=data", "--allow_overwrite"];
+    for rw in ["write", "randrw", "trim"] {
+        let said = place.run(&[&given[..], &[&format!("--rw={rw}")]].concat());
+        said.assert_refused_with(&["--readonly refuses", "'job'", &format!("--rw={rw}")]);
+    }
+    assert!(fs::read(path).expect("it is there") == vec![b'a'; 1 << 16]);
+    assert_eq!(place.run(&[&given[..], &["--rw=read"]].concat()).code, Some(0));
 }
 
 #[test]

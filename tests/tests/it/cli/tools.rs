@@ -65,6 +65,11 @@ fn compare_takes_our_files_and_prints_a_row_per_figure() {
         assert!(table.stdout.lines().any(|line| line.starts_with(row)), "{row}: {table:?}");
     }
     assert!(table.stdout.contains("2 runs"), "{table:?}");
+    let files = ["a.json,b.json", "c.json,d.json"];
+    let report = said(&place, &[&["compare", "--output-format=json"][..], &files].concat()).json();
+    let figure = &report["comparisons"][0]["figures"][0];
+    assert_eq!((&figure["name"], &report["base"]["runs"]), (&"IOPS".into(), &2.into()));
+    assert!(figure["low"].as_f64() < figure["high"].as_f64(), "{report:#}");
 }
 
 #[test]
@@ -142,16 +147,38 @@ fn tune_prints_a_winner_in_three_spellings_and_leaves_nothing_behind() {
     let place = Place::new();
     let tuned = said(
         &place,
-        &["tune", "--time=2s", "--svg=t.svg", "--", "--rw=randread", "--size=1m", "--bs=4k"],
+        &["tune", "--time=2s", "--svg=t.svg", "--report=t.html", "--"]
+            .iter()
+            .chain(&["--rw=randread", "--size=1m", "--bs=4k"])
+            .copied()
+            .collect::<Vec<_>>(),
     );
     assert_eq!(tuned.code, Some(0), "{tuned:?}");
-    for part in ["winner: ", "iomill_engine::Config::new()", "IOMILL_DEPTH=", "[tuned]", "iodepth="]
-    {
+    for part in [
+        "winner: ",
+        "ns system per request",
+        "the adaptive scheduler ",
+        "iomill_engine::Config::new()",
+        "IOMILL_DEPTH=",
+        "[tuned]",
+        "iodepth=",
+        "<- the knee: the winner",
+        "\nadaptive",
+        // Never on a job without --direct, wherever this runs.
+        "not possible here: io_uring, buffers fixed, IOPOLL: --hipri needs --direct",
+    ] {
         assert!(tuned.stdout.contains(part), "{part}: {tuned:?}");
     }
-    assert_eq!(place.names(), ["t.svg"]);
-    let svg = fs::read_to_string(place.path("t.svg")).expect("written");
-    assert!(svg.contains("Rate against depth") && svg.contains("chosen: "), "{svg}");
+    assert_eq!(place.names(), ["t.html", "t.svg"]);
+    for name in ["t.html", "t.svg"] {
+        let drawn = fs::read_to_string(place.path(name)).expect("written");
+        for part in ["Rate against depth", "chosen: "] {
+            assert!(drawn.contains(part), "{part}: {drawn}");
+        }
+        // Reads of cached pages do not wait for the device, and nothing is chosen for them.
+        let chose = tuned.stdout.contains("<- it chose");
+        assert_eq!(drawn.contains("adaptive: "), chose, "{drawn}");
+    }
 }
 
 #[test]
@@ -190,6 +217,7 @@ fn every_misuse_is_one_line_that_says_what_to_do() {
         (&["compare", "a", "b", "--", "--rw=read"], &["needs --against=fio"]),
         (&["compare", "--against=fio"], &["the job's options after --"]),
         (&["compare", "--against=dd", "--", "x"], &["--against=dd is none of fio"]),
+        (&["compare", "--output-format=xml", "a", "b"], &["--output-format=xml is none of"]),
         (&["compare", "--run=3"], &["unknown option --run", "did you mean --runs"]),
         (&["plot", "plain.json", "-o", "p.png"], &["neither .html nor .svg"]),
         (&["plot", "plain.json", "-o", "p.svg"], &["nothing to draw"]),
@@ -202,6 +230,16 @@ fn every_misuse_is_one_line_that_says_what_to_do() {
         (&["tune", "--time=x", "--", "--rw=read"], &["--time: 'x' is not a time"]),
         (&["tune"], &["JOB OPTIONS", "is missing"]),
         (&["tune", "--time=2s", "--report=data", "--", "--filename=data"], &["neither .html"]),
+        (&["tune", "--", "--rw=read", "--nrfiles=2", "--size=1m"], &["tune works on one file"]),
+        (&["tune", "--", "job.fio"], &["tune takes one job by its options"]),
+        (
+            &["tune", "--", "--size=1m", "--name=a", "--name=b"],
+            &["tune takes one job at a time; leave the second --name out"],
+        ),
+        (
+            &["compare", "--against=fio", "--keep=data/x", "--", "--rw=read"],
+            &["cannot make --keep=data/x"],
+        ),
         (&["completions", "tcsh"], &["SHELL=tcsh is none of bash"]),
         (&["man", "nope"], &["unknown command 'nope'", "run, doctor"]),
     ];
@@ -210,5 +248,9 @@ fn every_misuse_is_one_line_that_says_what_to_do() {
         refused.assert_refused_with(parts);
         assert_eq!(refused.code, Some(2), "{refused:?}");
     }
+    // This one is found out by the first round.
+    let refused = said(&place, &["tune", "--", "--filename=missing", "--rw=read"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("error: no candidate runs: 'missing' does not exist"));
     assert_eq!(place.names(), ["data", "no.json", "plain.json"]);
 }

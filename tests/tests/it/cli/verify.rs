@@ -121,3 +121,32 @@ fn checks_of_a_paced_writer_have_the_latency_that_they_had() {
     assert!(number(job, "/read/lat_ns/min") > 0.0);
     assert_eq!(number(job, "/write/lat_ns/N"), 64.0);
 }
+
+#[test]
+fn trims_among_verified_writes_are_made_and_read_as_zeros() {
+    let place = Place::new();
+    let said = place.run(&[
+        "--rw=randwrite",
+        "--size=1m",
+        "--io_size=4m",
+        "--iodepth=8",
+        "--norandommap",
+        "--verify=crc32c",
+        "--verify_backlog=16",
+        "--trim_percentage=25",
+        "--trim_backlog=8",
+        "--trim_verify_zero",
+        "--output-format=json",
+    ]);
+    if said.stderr.contains("Operation not supported") {
+        println!("skipped: no holes in files here: {}", said.stderr.trim());
+        return;
+    }
+    let report = said.json();
+    let job = &report["jobs"][0];
+    let trims = number(job, "/trim/total_ios");
+    // A quarter of 1,024 writes, but for those whose place is busy at that moment.
+    assert!((100.0..400.0).contains(&trims), "{trims}");
+    assert_eq!(number(job, "/iomill/verify/damaged"), 0.0);
+    assert!(number(job, "/iomill/verify/checked") > 256.0, "{job:#}");
+}
