@@ -9,9 +9,10 @@
 #![allow(clippy::print_stderr, reason = "a command-line program says on stderr what went wrong")]
 
 use iomill_tests::arguments::Arguments;
-use iomill_tests::matrix::{Fault, KERNELS, suites};
+use iomill_tests::matrix::{Fault, kernel, suites};
 use iomill_tests::power::guest;
-use iomill_tests::power::run::{FILE_SYSTEMS, Options, Outcome, run};
+use iomill_tests::power::prepare::{FileSystem, file_systems};
+use iomill_tests::power::run::{Options, run};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
         ["guest", what, device, file_system, port] => {
             guest::run(what, device, file_system, port).map(|()| true)
         }
-        _ => options().and_then(|options| carry_out(&options)),
+        _ => plan().and_then(|(options, file_systems)| carry_out(&options, &file_systems)),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -33,10 +34,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn options() -> Result<Options, Fault> {
+fn plan() -> Result<(Options, Vec<FileSystem>), Fault> {
     let names = ["--images", "--acks", "--kernel", "--seed", "--file-system"];
     let mut arguments = Arguments::of_process(&names);
-    let kernel = arguments.text("--kernel", "newest");
+    let name = arguments.text("--kernel", "newest");
     let file_system = arguments.text("--file-system", "");
     let images = usize::try_from(arguments.number("--images", 60)).unwrap_or(usize::MAX);
     let acks = arguments.number("--acks", 300);
@@ -44,29 +45,22 @@ fn options() -> Result<Options, Fault> {
     if let Some(wrong) = arguments.wrong() {
         return Err(wrong.to_owned());
     }
-    let found = KERNELS.into_iter().find(|known| known.name == kernel);
-    let kernel = found.ok_or_else(|| {
-        format!("no kernel {kernel}: choose of {}", KERNELS.map(|kernel| kernel.name).join(", "))
-    })?;
-    let file_systems: Vec<_> = FILE_SYSTEMS
-        .into_iter()
-        .filter(|known| file_system.is_empty() || known.name == file_system)
-        .collect();
-    if file_systems.is_empty() {
-        return Err(format!("no file system {file_system}: choose of ext4, xfs"));
-    }
-    Ok(Options { kernel, file_systems, acks, images, seed })
+    let kernel = kernel(&name)?;
+    let file_systems = file_systems(&file_system)?;
+    Ok((Options { kernel, acks, images, seed }, file_systems))
 }
 
 /// Answers whether nothing was lost.
-fn carry_out(options: &Options) -> Result<bool, Fault> {
-    println!("power-off: seed {}", options.seed);
+fn carry_out(options: &Options, file_systems: &[FileSystem]) -> Result<bool, Fault> {
     let build = suites::target_folder()?;
     let folder = build.parent().ok_or("the build folder lies in no folder")?;
-    let outcomes = run(options, folder)?;
-    outcomes.iter().for_each(|outcome| println!("{outcome}"));
-    let is_good = outcomes.iter().all(Outcome::is_good);
+    let mut is_good = true;
+    for file_system in file_systems {
+        let outcome = run(options, file_system, folder)?;
+        println!("{outcome}");
+        is_good &= outcome.is_good();
+    }
     let verdict = if is_good { "ok" } else { "FAILED" };
-    println!("power-off: {verdict}, {} file systems, seed {}", outcomes.len(), options.seed);
+    println!("power-off: {verdict}, {} file systems, seed {}", file_systems.len(), options.seed);
     Ok(is_good)
 }

@@ -41,6 +41,16 @@ pub const KERNELS: [Kernel; 4] = [
     Kernel { name: "newest", suite: "sid", packages: &["linux-binary-", "linux-modules-"] },
 ];
 
+/// The kernel that the command line calls so.
+///
+/// # Errors
+/// When there is none.
+pub fn kernel(name: &str) -> Result<Kernel, Fault> {
+    let known = || KERNELS.map(|kernel| kernel.name).join(", ");
+    let found = KERNELS.into_iter().find(|kernel| kernel.name == name);
+    found.ok_or_else(|| format!("no kernel {name}: choose of {}", known()))
+}
+
 /// What went wrong, as one line with what to do.
 pub type Fault = String;
 

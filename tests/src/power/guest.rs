@@ -1,19 +1,24 @@
 //! What the program does inside the guest: it mounts the disk and writes until the machine stops,
-//! or mounts whatever the host puts there and reads it. Called by the binary `power-off`, there.
+//! or mounts whatever the host puts there and reads it, or sees what a failing disk does. Called by the binary `power-off`, there.
 
 use super::cells::{self, Beginning, Host};
 use super::dump::Dump;
+use super::faults;
 use super::port::Line;
 use iomill_engine::{BackendChoice, Config, File};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Where the disk is mounted.
 const FOLDER: &str = "/disk";
+/// How often a busy disk is tried to be unmounted, 20 ms apart.
+const UNMOUNTS_MAX: u32 = 500;
 
-/// Does what the word says: `write` or `look`.
+/// Does what the word says: `write`, `look` or `fail`.
 ///
 /// # Errors
 /// One line for the console; the host has heard it as well, if it can be told.
@@ -23,6 +28,9 @@ pub fn run(what: &str, device: &str, file_system: &str, port: &str) -> Result<()
     let result = match what {
         "write" => write(device, file_system, &line),
         "look" => look(device, file_system, &mut line.borrow_mut()),
+        "fail" => {
+            faults::run(&mut line.borrow_mut(), FOLDER, || mounted(device, file_system), unmounted)
+        }
         other => Err(format!("{other}: nothing that a guest does")),
     };
     if let Err(why) = &result {
@@ -31,10 +39,27 @@ pub fn run(what: &str, device: &str, file_system: &str, port: &str) -> Result<()
     result
 }
 
+fn mounted(device: &str, file_system: &str) -> Result<(), String> {
+    let mounted = mount(device, FOLDER, file_system, MountFlags::empty(), None);
+    mounted.map_err(|error| format!("{device}: {error}"))
+}
+
+/// Unmounts when nobody uses it any more: the kernel takes a ring apart a while after its end.
+fn unmounted() -> Result<(), String> {
+    let mut result = unmount(FOLDER, UnmountFlags::empty());
+    for _ in 0..UNMOUNTS_MAX {
+        if result != Err(Errno::BUSY) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        result = unmount(FOLDER, UnmountFlags::empty());
+    }
+    result.map_err(|error| format!("{FOLDER}: {error}"))
+}
+
 /// Lets the cells of each backend store things until the machine stops.
 fn write(device: &str, file_system: &str, line: &Rc<RefCell<Line>>) -> Result<(), String> {
-    let mounted = mount(device, FOLDER, file_system, MountFlags::empty(), None);
-    mounted.map_err(|error| format!("{device}: {error}"))?;
+    mounted(device, file_system)?;
     let seed = line.borrow_mut().ask("seed").parse().map_err(|_| "the host has no seed")?;
     let mut sides = Vec::new();
     for (backend, choice) in
@@ -79,8 +104,7 @@ fn look(device: &str, file_system: &str, line: &mut Line) -> Result<(), String> 
                 for dump in dumps? {
                     line.say(&format!("dump {}", dump.line()));
                 }
-                let gone = unmount(FOLDER, UnmountFlags::empty());
-                gone.map_err(|error| format!("{FOLDER}: {error}"))?;
+                unmounted()?;
             }
             Err(error) => line.say(&format!("unmountable {error}")),
         }

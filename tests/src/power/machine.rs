@@ -9,8 +9,12 @@ use std::fs::{self, File};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 const MEMORY_MIB: &str = "768";
+/// A guest from which nothing is heard for so long hangs.
+const SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// How the guest sees the disk that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +57,39 @@ impl Machine {
         Ok(Self { guest, sockets })
     }
 
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
+    /// Follows it until its end, which is sudden in any case.
+    ///
+    /// # Errors
+    /// When it fails, breaks off or hangs.
+    pub fn watch(mut self, news: &Receiver<News>, boot: &Boot) -> Result<(), Fault> {
+        let mut heard = Instant::now();
+        loop {
+            match news.recv_timeout(Duration::from_millis(200)) {
+                Ok(News::Alive) => heard = Instant::now(),
+                Ok(News::Over) => return Ok(()),
+                Ok(News::Failed(why)) => return Err(format!("the guest: {why}")),
+                Err(_) if self.has_ended() || heard.elapsed() > SILENCE_MAX => {
+                    return Err(format!("the guest broke off: see {}", boot.console.display()));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn has_ended(&mut self) -> bool {
         !matches!(self.guest.try_wait(), Ok(None))
     }
+}
+
+/// What is heard of a guest while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It goes on.
+    Alive,
+    /// It may be killed.
+    Over,
+    /// It cannot go on, for this reason.
+    Failed(String),
 }
 
 impl Drop for Machine {
@@ -77,6 +110,8 @@ pub struct Boot {
     initrd: PathBuf,
     device: Device,
     file_system: &'static str,
+    /// The kernel's version.
+    pub version: String,
     /// Where its console is kept.
     pub console: PathBuf,
 }
@@ -106,7 +141,8 @@ impl Boot {
         let initrd = folder.join("initrd");
         archive.write(&initrd)?;
         let console = folder.join(format!("{file_system}.log"));
-        Ok(Self { image: kernel.image.clone(), initrd, device, file_system, console })
+        let (image, version) = (kernel.image.clone(), kernel.version.clone());
+        Ok(Self { image, initrd, device, file_system, version, console })
     }
 }
 

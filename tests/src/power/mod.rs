@@ -12,8 +12,12 @@
 //!         image      what may be left at a moment: unflushed sectors lost, kept, torn, reordered
 //!         judge      whether that breaks a promise
 //!         machine, run   one boot under QEMU; the whole
+//!         prepare    a kernel, the program, an empty file system
 //! both    mark, block, dump, port   what they say to each other, and what is in the files
 //! ```
+//!
+//! Beside it, with the same machines: what the engine makes of a disk that fails on demand (`faults`
+//! in the guest, `faulty` on the host, the binary `disk-faults`).
 //!
 //! Killing QEMU alone would lose nothing that the guest has sent, so the disk's cache is modelled
 //! here: a write is lasting when a flush covers it that came after the write was answered.
@@ -21,6 +25,8 @@
 pub mod block;
 pub mod cells;
 pub mod dump;
+pub mod faults;
+pub mod faulty;
 pub mod guest;
 pub mod image;
 pub mod judge;
@@ -29,6 +35,7 @@ pub mod mark;
 pub mod medium;
 pub mod nbd;
 pub mod port;
+pub mod prepare;
 pub mod recording;
 pub mod run;
 

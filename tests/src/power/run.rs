@@ -5,66 +5,31 @@ use super::cells::is_wrong;
 use super::dump::Dump;
 use super::image::{Failure, Images, failures, lies};
 use super::judge::History;
-use super::machine::{Boot, Device, Machine};
+use super::machine::{Boot, Machine, News};
 use super::mark::Mark;
 use super::medium::Medium;
 use super::nbd::{Disk, Errno, Shared};
 use super::port::Port;
+use super::prepare::{FileSystem, prepare};
 use super::recording::{Recorded, Recording, is_in_sectors};
-use crate::matrix::archive::{Archive, at, run as run_command};
-use crate::matrix::{Fault, Kernel, modules, say, suites};
+use crate::matrix::{Fault, Kernel, say};
 use crate::random::Random;
-use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// What a guest needs besides its file system.
-const MODULES: [&str; 6] =
-    ["virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "crc32c_generic", "crc32c_intel"];
-/// A guest from which nothing is heard for so long hangs.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
 /// How many images a disk that lies has: a check of the check.
 const LIES: usize = 4;
 const EIO: Errno = 5;
 /// Violations that are printed.
 const SHOWN_MAX: usize = 10;
 
-/// A file system and the disk below it.
-#[derive(Clone, Copy, Debug)]
-pub struct FileSystem {
-    /// Its name, for mount(8) as well.
-    pub name: &'static str,
-    make: &'static [&'static str],
-    device: Device,
-    len_bytes: u64,
-}
-
-/// Those that can be looked at. XFS needs 300 MiB; its file is sparse.
-pub const FILE_SYSTEMS: [FileSystem; 2] = [
-    FileSystem {
-        name: "ext4",
-        make: &["mkfs.ext4", "-q", "-F"],
-        device: Device::Virtio,
-        len_bytes: 64 << 20,
-    },
-    FileSystem {
-        name: "xfs",
-        make: &["mkfs.xfs", "-q", "-f"],
-        device: Device::Scsi,
-        len_bytes: 320 << 20,
-    },
-];
-
 /// What to do.
 #[derive(Debug)]
 pub struct Options {
     /// On which kernel.
     pub kernel: Kernel,
-    /// On which file systems.
-    pub file_systems: Vec<FileSystem>,
     /// The guest is killed after about so many acknowledgements.
     pub acks: u64,
     /// How many images are looked at.
@@ -121,47 +86,18 @@ impl std::fmt::Display for Outcome {
     }
 }
 
-/// Runs on each file system, and says on the way what it does.
+/// Runs on a file system, and says on the way what it does.
 ///
 /// # Errors
 /// When nothing can be run: no archive, no tool, a program that does not build, a guest that fails.
-pub fn run(options: &Options, folder: &Path) -> Result<Vec<Outcome>, Fault> {
-    fs::create_dir_all(folder).map_err(at(folder))?;
-    let archive = Archive::new(folder)?;
-    let program = suites::build_program("power-off")?;
-    let packages = archive.packages_of(&options.kernel)?;
-    let own = folder.join(options.kernel.name);
-    fs::create_dir_all(&own).map_err(at(&own))?;
-    let work = own.join("power-off");
-    fs::create_dir_all(&work).map_err(at(&work))?;
-    let mut outcomes = Vec::new();
-    for file_system in &options.file_systems {
-        let base = work.join("base");
-        let file = fs::File::create(&base).map_err(at(&base))?;
-        file.set_len(file_system.len_bytes).map_err(at(&base))?;
-        run_command(Command::new(file_system.make[0]).args(&file_system.make[1..]).arg(&base))?;
-        let medium = Medium::open(&base).map_err(at(&base))?;
-        let needed = [&MODULES[..], &[file_system.name]].concat();
-        let kernel = modules::unpack(&packages, &own, &needed)?;
-        let boot = Boot::new(&kernel, &program, (file_system.name, file_system.device), &work)?;
-        let begin = Instant::now();
-        let recorded = record(&boot, medium, options)?;
-        say(&format!("{}: written and killed: {:.1?}", file_system.name, begin.elapsed()));
-        let mut outcome = look(&boot, &recorded, options)?;
-        say(&format!("{}: looked at: {:.1?}", file_system.name, begin.elapsed()));
-        outcome.kernel.clone_from(&kernel.version);
-        outcome.file_system = file_system.name;
-        outcomes.push(outcome);
-        fs::remove_file(&base).map_err(at(&base))?;
-    }
-    Ok(outcomes)
-}
-
-/// What a guest says of itself.
-enum News {
-    Alive,
-    Over,
-    Failed(String),
+pub fn run(options: &Options, file_system: &FileSystem, folder: &Path) -> Result<Outcome, Fault> {
+    let (boot, medium) = prepare(&options.kernel, file_system, folder)?;
+    let begin = Instant::now();
+    let recorded = record(&boot, medium, options)?;
+    say(&format!("{}: written and killed: {:.1?}", file_system.name, begin.elapsed()));
+    let outcome = look(&boot, &recorded, options)?;
+    say(&format!("{}: looked at: {:.1?}", file_system.name, begin.elapsed()));
+    Ok(Outcome { kernel: boot.version, file_system: file_system.name, ..outcome })
 }
 
 /// Lets a guest write, and kills it.
@@ -171,7 +107,7 @@ fn record(boot: &Boot, medium: Medium, options: &Options) -> Result<Recorded, Fa
     let port = writing_port(&recorded, send, options);
     let disks: [Shared; 2] = [Arc::new(Mutex::new(recorded.clone())), Arc::new(Mutex::new(port))];
     let machine = Machine::boot(boot, "write", disks, options.seed)?;
-    watch(machine, &news, boot)?;
+    machine.watch(&news, boot)?;
     Ok(recorded)
 }
 
@@ -194,22 +130,6 @@ fn writing_port(recorded: &Recorded, news: Sender<News>, options: &Options) -> P
         let _ = news.send(message);
         seed.to_string()
     })
-}
-
-/// Follows a guest to its end, which is sudden in any case.
-fn watch(mut machine: Machine, news: &Receiver<News>, boot: &Boot) -> Result<(), Fault> {
-    let mut heard = Instant::now();
-    loop {
-        match news.recv_timeout(Duration::from_millis(200)) {
-            Ok(News::Alive) => heard = Instant::now(),
-            Ok(News::Over) => return Ok(()),
-            Ok(News::Failed(why)) => return Err(format!("the guest: {why}")),
-            Err(_) if machine.has_ended() || heard.elapsed() > SILENCE_MAX => {
-                return Err(format!("the guest broke off: see {}", boot.console.display()));
-            }
-            Err(_) => {}
-        }
-    }
 }
 
 /// The disk of a guest that looks.
@@ -324,7 +244,7 @@ fn show(
                 }
             }
         });
-        watch(machine, &news, boot)
+        machine.watch(&news, boot)
     })?;
     Ok(std::mem::take(&mut sights.lock().unwrap_or_else(PoisonError::into_inner)))
 }
