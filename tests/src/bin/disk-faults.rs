@@ -2,8 +2,8 @@
 //! `iomill_tests::power::faults`:
 //! `cargo run -p iomill-tests --bin disk-faults [-- --kernel newest --file-system xfs]`
 //!
-//! Prints a line for each trial in which something was wrong, and one in all. The guest's program is
-//! that of `power-off`.
+//! Prints a line for each trial in which something was wrong, and one in all. The guest's program
+//! is that of `power-off`.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "the summary is the program's output")]

@@ -1,5 +1,6 @@
 //! What the program does inside the guest: it mounts the disk and writes until the machine stops,
-//! or mounts whatever the host puts there and reads it, or sees what a failing disk does. Called by the binary `power-off`, there.
+//! or mounts whatever the host puts there and reads it, or sees what a failing disk does. Called by
+//! the binary `power-off`, there.
 
 use super::cells::{self, Beginning, Host};
 use super::dump::Dump;

@@ -16,8 +16,8 @@
 //! both    mark, block, dump, port   what they say to each other, and what is in the files
 //! ```
 //!
-//! Beside it, with the same machines: what the engine makes of a disk that fails on demand (`faults`
-//! in the guest, `faulty` on the host, the binary `disk-faults`).
+//! Beside it, with the same machines: what the engine makes of a disk that fails on demand
+//! (`faults` in the guest, `faulty` on the host, the binary `disk-faults`).
 //!
 //! Killing QEMU alone would lose nothing that the guest has sent, so the disk's cache is modelled
 //! here: a write is lasting when a flush covers it that came after the write was answered.
