@@ -12,6 +12,7 @@ pub mod depth;
 pub mod fuzz;
 pub mod invocation;
 pub mod matrix;
+pub mod power;
 pub mod random;
 pub mod soak;
 pub mod supply;

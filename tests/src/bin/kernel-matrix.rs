@@ -10,7 +10,7 @@
 #![allow(clippy::print_stderr, reason = "a command-line program says on stderr what went wrong")]
 
 use iomill_tests::matrix::suites::{SUITES, Suite};
-use iomill_tests::matrix::{Fault, KERNELS, Kernel, run, suites, table};
+use iomill_tests::matrix::{Fault, KERNELS, Kernel, kernel, run, suites, table};
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,12 +62,6 @@ fn plan(mut arguments: impl Iterator<Item = String>) -> Result<Plan, Fault> {
         }
     }
     Ok(plan)
-}
-
-fn kernel(name: &str) -> Result<Kernel, Fault> {
-    let known = || KERNELS.map(|kernel| kernel.name).join(", ");
-    let found = KERNELS.into_iter().find(|kernel| kernel.name == name);
-    found.ok_or_else(|| format!("no kernel {name}: choose of {}", known()))
 }
 
 fn suite(name: &str) -> Result<Suite, Fault> {

@@ -81,7 +81,11 @@ fn image(kernel: &Unpacked, suites: &[(Suite, PathBuf)]) -> Result<Initramfs, Fa
     Ok(image)
 }
 
-fn busybox() -> Result<PathBuf, Fault> {
+/// The static shell of the guests.
+///
+/// # Errors
+/// When it is not installed.
+pub fn busybox() -> Result<PathBuf, Fault> {
     ["/bin/busybox", "/usr/bin/busybox"]
         .into_iter()
         .map(PathBuf::from)

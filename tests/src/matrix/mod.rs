@@ -1,5 +1,6 @@
 //! The kernel matrix: the project's suites on other kernels, in virtual machines under software
 //! emulation. The binary `kernel-matrix` calls it; no test does, because it fetches packages.
+//! `power` boots the same kernels.
 //!
 //! ```text
 //! archive  packages of a kernel, by the distribution's own package manager
@@ -40,11 +41,21 @@ pub const KERNELS: [Kernel; 4] = [
     Kernel { name: "newest", suite: "sid", packages: &["linux-binary-", "linux-modules-"] },
 ];
 
+/// The kernel that the command line calls so.
+///
+/// # Errors
+/// When there is none.
+pub fn kernel(name: &str) -> Result<Kernel, Fault> {
+    let known = || KERNELS.map(|kernel| kernel.name).join(", ");
+    let found = KERNELS.into_iter().find(|kernel| kernel.name == name);
+    found.ok_or_else(|| format!("no kernel {name}: choose of {}", known()))
+}
+
 /// What went wrong, as one line with what to do.
 pub type Fault = String;
 
 /// Tells whoever waits what is being done.
-#[allow(clippy::print_stderr, reason = "only the binary calls it, and its stdout is the table")]
-fn say(what: &str) {
-    eprintln!("kernel-matrix: {what}");
+#[allow(clippy::print_stderr, reason = "only binaries call it, and their stdout is the result")]
+pub(crate) fn say(what: &str) {
+    eprintln!("virtual machines: {what}");
 }

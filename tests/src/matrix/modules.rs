@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What the guest needs: its disks and their file systems, and what those look for by name.
-const NEEDED: [&str; 10] = [
+/// What a guest of the matrix needs: its disks and their file systems, and what those look for by
+/// name.
+pub const NEEDED: [&str; 10] = [
     "virtio_pci",
     "virtio_blk",
     "nvme",
@@ -32,11 +33,11 @@ pub struct Unpacked {
     pub modules: Vec<PathBuf>,
 }
 
-/// Unpacks the packages into `folder`, unless they are there.
+/// Unpacks the packages into `folder`, unless they are there, and finds the modules of these names.
 ///
 /// # Errors
 /// When a tool is missing, or the packages do not hold what they should.
-pub fn unpack(packages: &[PathBuf], folder: &Path) -> Result<Unpacked, Fault> {
+pub fn unpack(packages: &[PathBuf], folder: &Path, needed: &[&str]) -> Result<Unpacked, Fault> {
     let root = folder.join("root");
     if !root.exists() {
         // Packages of merged systems keep modules in `usr/lib`, older ones in `lib`: one folder.
@@ -62,7 +63,7 @@ pub fn unpack(packages: &[PathBuf], folder: &Path) -> Result<Unpacked, Fault> {
         .chain([modules_folder.join(&version).join("vmlinuz")])
         .find(|path| path.exists())
         .ok_or_else(|| format!("{}: no vmlinuz in the packages", root.display()))?;
-    let modules = modules(&root, &version, &folder.join("modules"))?;
+    let modules = modules(&root, &version, &folder.join("modules"), needed)?;
     Ok(Unpacked { version, image, modules })
 }
 
@@ -79,12 +80,17 @@ fn only_entry(folder: &Path) -> Result<String, Fault> {
 
 /// The needed modules and what they depend on, decompressed into `folder`. What is built into the
 /// kernel, or is not there under this name, is left out: the guest says if it misses something.
-fn modules(root: &Path, version: &str, folder: &Path) -> Result<Vec<PathBuf>, Fault> {
+fn modules(
+    root: &Path,
+    version: &str,
+    folder: &Path,
+    needed: &[&str],
+) -> Result<Vec<PathBuf>, Fault> {
     fs::create_dir_all(folder).map_err(at(folder))?;
     let mut files: Vec<PathBuf> = Vec::new();
-    for name in NEEDED {
+    for name in needed {
         let mut command = Command::new("modprobe");
-        command.arg("-d").arg(root).args(["-S", version, "--show-depends", name]);
+        command.arg("-d").arg(root).args(["-S", version, "--show-depends", *name]);
         let Ok(lines) = run(&mut command) else { continue };
         for file in lines.lines().filter_map(|line| line.strip_prefix("insmod ")) {
             let file = decompressed(Path::new(file.trim()), folder)?;

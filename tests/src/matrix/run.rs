@@ -50,7 +50,7 @@ fn one(
     let packages = archive.packages_of(kernel)?;
     let own = folder.join(kernel.name);
     fs::create_dir_all(&own).map_err(at(&own))?;
-    let unpacked = modules::unpack(&packages, &own)?;
+    let unpacked = modules::unpack(&packages, &own, &modules::NEEDED)?;
     let console = guest::boot(&unpacked, binaries, &own)?;
     Ok(read(&console))
 }

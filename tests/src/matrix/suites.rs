@@ -102,6 +102,25 @@ pub fn build(wanted: &[Suite]) -> Result<Vec<(Suite, PathBuf)>, Fault> {
     wanted.iter().map(|suite| Ok((*suite, executable(&built, suite)?))).collect()
 }
 
+/// Builds one program of this package as the suites are built; where it lies.
+///
+/// # Errors
+/// When it does not build.
+pub fn build_program(name: &str) -> Result<PathBuf, Fault> {
+    let folder = target_folder()?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "-q", "--target", TARGET, "-p", "iomill-tests", "--bin", name])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env("CARGO_TARGET_DIR", &folder)
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    match status.success() {
+        true => Ok(folder.join(TARGET).join("debug").join(name)),
+        false => Err(format!("{name} does not build: see cargo's messages above")),
+    }
+}
+
 /// The folder of static builds, beside this program's own.
 ///
 /// # Errors
