@@ -3,8 +3,8 @@
 
 use iomill_engine::depth::Target;
 use iomill_engine::{
-    BackendChoice, Buffer, Chain, Completion, Config, Context, DurableWrite, Engine, File, Read,
-    Sync, Wait, Write,
+    BackendChoice, Buffer, Chain, Completion, Config, Context, DurableWrite, Engine, File, Lane,
+    LaneOp, LaneTable, Lanes, Read, Route, Sync, Wait, Write,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -123,6 +123,44 @@ fn a_request_allocates_nothing_and_a_batch_enters_the_kernel_at_most_once() {
         if backend == BackendChoice::IoUring {
             assert!(engine.metrics().enters <= 1000, "{} enters", engine.metrics().enters);
         }
+    }
+}
+
+#[test]
+fn no_lane_allocates() {
+    let temporary = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(temporary.path(), vec![1; 64 * 4096]).unwrap();
+    let routes = [
+        (Route::Inline, Lane::Inline),
+        (Route::IfCached, Lane::Inline),
+        (Route::Helpers, Lane::Helper),
+    ];
+    for (route, lane) in routes {
+        let mut table = LaneTable::backend_only();
+        table.set_everywhere(LaneOp::Read, route);
+        let config = Config::new().backend(BackendChoice::IoUring).depth(16);
+        let mut engine = match config.lanes(Lanes::Fixed(Box::new(table))).start() {
+            Ok(engine) => engine,
+            Err(error) => return eprintln!("skipped lanes beside a ring: {error}"),
+        };
+        let file = engine.register_file(&File::open(temporary.path()).unwrap()).unwrap();
+        for index in 0..16 {
+            let (file, buffer) = (file.clone(), engine.buffer().unwrap());
+            engine.submit(Read { file, offset: index * 4096, buffer }, again).unwrap();
+        }
+        for _ in 0..100 {
+            engine.tick(Wait::AtLeast(1)).unwrap();
+        }
+        engine.reset_metrics();
+        COUNTED.set(Some(0));
+        let mut completed = 0;
+        while completed < 1000 {
+            completed += u64::from(engine.tick(Wait::AtLeast(1)).unwrap().completed);
+        }
+        assert_eq!(COUNTED.take(), Some(0), "allocations on {route:?}");
+        let lanes = engine.metrics().read.lanes;
+        let on_lane = if lane == Lane::Helper { lanes.helper } else { lanes.inline };
+        assert_eq!(on_lane, completed, "{route:?}: {lanes:?}");
     }
 }
 
