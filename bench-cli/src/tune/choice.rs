@@ -143,6 +143,12 @@ mod tests {
             let entries = [measured(plain, &first, 100.0), measured(defaults, &second, 100.0)];
             assert_eq!(best(&entries, None).expect("one").candidate.way, defaults);
         }
+        // Much, but one round of three alone has it.
+        let entries = [
+            measured(plain, &[98.0, 101.0, 180.0], 100.0),
+            measured(defaults, &[100.0, 100.0, 100.0], 100.0),
+        ];
+        assert_eq!(best(&entries, None).expect("one").candidate.way, defaults);
         // Real, but too little to be worth anything.
         let entries = [
             measured(plain, &[102.0, 102.1, 102.2], 100.0),
