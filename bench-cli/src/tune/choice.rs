@@ -17,6 +17,11 @@ const GAIN_MIN: f64 = 1.05;
 /// CPU time above this share of the cheapest's counts, if it is real. Ways are compared at the
 /// depth where each is best, and depths alone differ by a tenth in what they cost.
 const COST_MIN: f64 = 1.25;
+/// By how much wider an interval is that holds for a dozen comparisons together: Student's t for
+/// 0.4 % (a twelfth of 5 %) over that for 5 %, with six degrees of freedom.
+const MANY_WAYS_DOUBT: f64 = 1.85;
+/// What was measured less than three times side by side may be off by this.
+const FEW_RUNS_DOUBT: f64 = 2.0;
 /// The share of the best rate at which the knee is, and what is never near enough.
 const KNEE_SHARE: f64 = 0.95;
 const KNEE_SHARE_MIN: f64 = 0.90;
@@ -24,12 +29,13 @@ const KNEE_SHARE_MIN: f64 = 0.90;
 /// The recommended one of these; `None` of none.
 pub(super) fn best(entries: &[Entry], max_latency: Option<Duration>) -> Option<&Entry> {
     let contenders = contenders(entries, max_latency);
-    let top = contenders.iter().max_by(|a, b| rate(a).total_cmp(&rate(b)))?;
-    let mut alike: Vec<&Entry> = contenders
-        .iter()
-        .copied()
-        .filter(|entry| !is_really_more(top, entry, iops, GAIN_MIN))
-        .collect();
+    let simplest = *contenders.iter().min_by_key(|entry| entry.candidate.way.burden())?;
+    // Not the first of all: of a dozen somebody is always ahead by chance.
+    let beats_it = |entry: &&&Entry| is_quicker(entry, simplest);
+    let top = contenders.iter().filter(beats_it).max_by(|a, b| rate(a).total_cmp(&rate(b)));
+    let top = top.copied().unwrap_or(simplest);
+    let mut alike: Vec<&Entry> =
+        contenders.iter().copied().filter(|entry| !is_quicker(top, entry)).collect();
     let cheapest = *alike.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
     alike.retain(|entry| !is_really_more(entry, cheapest, cpu_ns, COST_MIN));
     alike.into_iter().min_by_key(|entry| entry.candidate.way.burden())
@@ -89,12 +95,21 @@ fn pairs(base: &[Sample], new: &[Sample], of: fn(&Sample) -> f64) -> (Vec<f64>, 
     new.iter().filter_map(pair).unzip()
 }
 
-/// Whether `more` has more of the figure than `less` by this factor, and not by chance: the 95 %
-/// interval of the ratio lies above 1.
+/// Whether one is worth being preferred for its rate.
+pub(super) fn is_quicker(more: &Entry, less: &Entry) -> bool {
+    is_really_more(more, less, iops, GAIN_MIN)
+}
+
+/// Whether `more` has more of the figure than `less` by this factor, and not by chance: the
+/// interval of the ratio lies above 1, made wide enough for a dozen comparisons.
 fn is_really_more(more: &Entry, less: &Entry, of: fn(&Sample) -> f64, factor: f64) -> bool {
     let (base, new) = pairs(&less.samples, &more.samples, of);
-    confidence::ratio_of_pairs(&base, &new)
-        .is_some_and(|ratio| ratio.low > 1.0 && ratio.value > factor)
+    let Some(ratio) = confidence::ratio_of_pairs(&base, &new).filter(|_| base.len() > 2) else {
+        // Too little for an interval: within a factor of two it may be chance.
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        return mean(&new) > mean(&base) * FEW_RUNS_DOUBT;
+    };
+    ratio.value > factor && ratio.value > (ratio.value / ratio.low).powf(MANY_WAYS_DOUBT)
 }
 
 fn iops(sample: &Sample) -> f64 {
@@ -143,6 +158,12 @@ mod tests {
             let entries = [measured(plain, &first, 100.0), measured(defaults, &second, 100.0)];
             assert_eq!(best(&entries, None).expect("one").candidate.way, defaults);
         }
+        // Much, but one round of three alone has it.
+        let entries = [
+            measured(plain, &[98.0, 101.0, 180.0], 100.0),
+            measured(defaults, &[100.0, 100.0, 100.0], 100.0),
+        ];
+        assert_eq!(best(&entries, None).expect("one").candidate.way, defaults);
         // Real, but too little to be worth anything.
         let entries = [
             measured(plain, &[102.0, 102.1, 102.2], 100.0),
@@ -171,7 +192,7 @@ mod tests {
         let threads = Way { mode: threads, batch: Batch::One };
         let entries = [
             measured(defaults, &[100.0, 30.0, 101.0, 55.0], 100.0),
-            measured(threads, &[112.0, 33.5, 112.0, 61.0], 100.0),
+            measured(threads, &[112.0, 33.5, 112.5, 61.0], 100.0),
         ];
         assert_eq!(best(&entries, None).expect("one").candidate.way, threads);
     }
@@ -180,9 +201,17 @@ mod tests {
     fn what_was_seen_once_does_not_beat_what_was_seen_often() {
         let lucky = measured(ring(false, false, None), &[500.0], 100.0);
         let known = measured(ring(true, true, None), &[100.0, 101.0], 100.0);
-        let entries = [lucky, known];
+        let slow = measured(ring(true, false, None), &[30.0, 31.0], 100.0);
+        let entries = [lucky, known, slow];
         assert_eq!(best(&entries, None).expect("one").samples.len(), 2);
         assert_eq!(best(&entries[..1], None).expect("one").samples.len(), 1);
+        // The simplest of two that were seen once, unless the other is far ahead.
+        let once = |way, rate: f64| measured(way, &[rate], 100.0);
+        let (defaults, plain) = (ring(true, true, None), ring(false, false, None));
+        let near = [once(plain, 180.0), once(defaults, 100.0)];
+        assert_eq!(best(&near, None).expect("one").candidate.way, defaults);
+        let far = [once(plain, 250.0), once(defaults, 100.0)];
+        assert_eq!(best(&far, None).expect("one").candidate.way, plain);
     }
 
     #[test]

@@ -51,8 +51,9 @@ pub(super) fn batched(entries: &[Entry]) -> Vec<Entry> {
     batched
 }
 
-/// Who stays: the better half and the best of each way, without those that cannot win any more. A
-/// way that went by chance would be another one in the next search.
+/// Who stays: the better half, without those that cannot win any more, and the best of each way
+/// unless another is quicker beyond doubt. A way that went by chance would be another one in the
+/// next search.
 pub(super) fn survivors(entries: &[Entry], max_latency: Option<Duration>) -> Vec<bool> {
     let any_fits = entries.iter().any(|entry| entry.keeps(max_latency));
     let mut order: Vec<(usize, Estimate)> = entries
@@ -70,7 +71,11 @@ pub(super) fn survivors(entries: &[Entry], max_latency: Option<Duration>) -> Vec
         let way = entries[*index].candidate.way;
         let is_first = !seen.contains(&way);
         seen.push(way);
-        stay[*index] = (rank < room || is_first) && iops.high >= best_low;
+        let entry = &entries[*index];
+        stay[*index] = match is_first {
+            true => !choice::is_quicker(&entries[order[0].0], entry),
+            false => rank < room && iops.high >= best_low,
+        };
     }
     stay
 }

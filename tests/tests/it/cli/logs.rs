@@ -95,7 +95,8 @@ fn intervals_in_the_report_add_up_to_the_job() {
         assert!(steps.len() >= 2, "{steps:?}");
         let counted: f64 = steps.iter().map(|step| number(step, "/total_ios")).sum();
         assert_eq!(counted, number(&job[direction], "/total_ios"));
-        for step in steps {
+        // On a busy machine nothing may have been done in one of them.
+        for step in steps.iter().filter(|step| number(step, "/total_ios") > 0.0) {
             let [p50, p99, max] = ["/p50_ns", "/p99_ns", "/max_ns"].map(|key| number(step, key));
             assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{step}");
         }

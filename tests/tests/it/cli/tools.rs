@@ -69,7 +69,8 @@ fn compare_takes_our_files_and_prints_a_row_per_figure() {
     let report = said(&place, &[&["compare", "--output-format=json"][..], &files].concat()).json();
     let figure = &report["comparisons"][0]["figures"][0];
     assert_eq!((&figure["name"], &report["base"]["runs"]), (&"IOPS".into(), &2.into()));
-    assert!(figure["low"].as_f64() < figure["high"].as_f64(), "{report:#}");
+    // Runs so short may all have the same rate.
+    assert!(figure["low"].is_number() && figure["low"].as_f64() <= figure["high"].as_f64());
 }
 
 #[test]
