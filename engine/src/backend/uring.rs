@@ -337,9 +337,9 @@ impl Uring {
     }
 }
 
-/// Whether a ring that polls takes it.
+/// Whether a ring that polls takes it. On Linux 5.10 it refuses even what does nothing.
 fn can_be_polled(request: &Request) -> bool {
-    request.kind == RequestKind::Nop || (request.kind.is_transfer() && request.direct)
+    request.kind.is_transfer() && request.direct
 }
 
 /// The kernel took the first requests of a run and not the last: those would now begin on their

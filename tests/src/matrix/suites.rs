@@ -25,7 +25,7 @@ pub struct Suite {
 }
 
 /// What runs in each guest.
-pub const SUITES: [Suite; 5] = [
+pub const SUITES: [Suite; 6] = [
     Suite {
         name: "ring-conformance",
         package: "iomill-ring",
@@ -66,6 +66,14 @@ pub const SUITES: [Suite; 5] = [
         // Another test runs the one that is left out, in a process of its own.
         arguments: &["--show-output", "policy::", "--skip", "with_no_descriptor_left"],
         disks: &["ext4"],
+        is_features: false,
+    },
+    Suite {
+        name: "polled",
+        package: "iomill-tests",
+        binary: "it",
+        arguments: &["--show-output", "polled::"],
+        disks: &["nvme"],
         is_features: false,
     },
     Suite {

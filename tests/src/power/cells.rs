@@ -127,6 +127,7 @@ impl Cell {
         let (sectors, filled) = self.program.len_and_filled();
         let kind = match self.program {
             Program::Replace => Kind::Whole,
+            Program::Durable(_, true) => Kind::Direct,
             _ => Kind::Sectors,
         };
         Mark::Made { cell: self.name.clone(), kind, sectors, filled }

@@ -38,6 +38,7 @@ impl Dump {
         for run in self.sectors.chunk_by(|one, other| one == other) {
             let what = match run.first() {
                 Some(Seen::Op(op)) => op.to_string(),
+                Some(Seen::Torn { front, back }) => format!("{front}|{back}"),
                 Some(Seen::Foreign) => "!".to_owned(),
                 Some(Seen::Zeros) | None => "-".to_owned(),
             };
@@ -61,7 +62,13 @@ impl Dump {
             let what = match what {
                 "-" => Seen::Zeros,
                 "!" => Seen::Foreign,
-                op => Seen::Op(op.parse().map_err(|_| wrong())?),
+                op => match op.split_once('|') {
+                    Some((front, back)) => Seen::Torn {
+                        front: front.parse().map_err(|_| wrong())?,
+                        back: back.parse().map_err(|_| wrong())?,
+                    },
+                    None => Seen::Op(op.parse().map_err(|_| wrong())?),
+                },
             };
             let count: usize = count.parse().map_err(|_| wrong())?;
             sectors.resize(sectors.len() + count, what);
@@ -83,6 +90,9 @@ mod tests {
         assert_eq!(dump.line(), "a 2570 -*1 3*2 -*1 !*1 -*1");
         assert_eq!(Dump::from_line(&dump.line()), Ok(dump));
         assert_eq!(Dump::from_line("a 0").map(|dump| dump.sectors.len()), Ok(0));
+        let torn = Dump::from_line("a 512 7|8*1").expect("a dump");
+        assert_eq!(torn.sectors, [Seen::Torn { front: 7, back: 8 }]);
+        assert_eq!(torn.line(), "a 512 7|8*1");
         assert!(Dump::from_line("a b").is_err() && Dump::from_line("a 1 x").is_err());
     }
 }

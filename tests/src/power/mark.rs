@@ -23,8 +23,10 @@ impl Extent {
 /// What a cell's file is to its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Sectors that are written each for itself.
+    /// Sectors that are written each for itself, through the page cache.
     Sectors,
+    /// The same past the page cache.
+    Direct,
     /// One value, which is replaced as a whole.
     Whole,
 }
@@ -71,7 +73,11 @@ impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Made { cell, kind, sectors, filled } => {
-                let kind = if *kind == Kind::Whole { "whole" } else { "sectors" };
+                let kind = match kind {
+                    Kind::Sectors => "sectors",
+                    Kind::Direct => "direct",
+                    Kind::Whole => "whole",
+                };
                 write!(f, "made {cell} {kind} {sectors} {filled}")
             }
             Self::Begun { cell, op, groups } => {
@@ -94,7 +100,12 @@ impl FromStr for Mark {
         let mark = match words.as_slice() {
             ["made", cell, kind, sectors, filled] => Some(Self::Made {
                 cell: (*cell).to_owned(),
-                kind: if *kind == "whole" { Kind::Whole } else { Kind::Sectors },
+                kind: match *kind {
+                    "sectors" => Kind::Sectors,
+                    "direct" => Kind::Direct,
+                    "whole" => Kind::Whole,
+                    other => return Err(format!("no kind: {other}")),
+                },
                 sectors: number(sectors)?,
                 filled: number(filled)?,
             }),
@@ -131,7 +142,15 @@ mod tests {
         for line in ["made a whole 8 8", "begun a 2 0+1,4+2/6+1", "begun b 3 9+1", "acked a 2"] {
             assert_eq!(line.parse::<Mark>().map(|mark| mark.to_string()).as_deref(), Ok(line));
         }
-        for line in ["", "begun a 2 x", "begun a 2 1", "acked a -1", "acked a"] {
+        for line in [
+            "",
+            "made a other 8 8",
+            "made a direct 8",
+            "begun a 2 x",
+            "begun a 2 1",
+            "acked a -1",
+            "acked a",
+        ] {
             assert!(line.parse::<Mark>().is_err(), "{line}");
         }
     }

@@ -16,6 +16,7 @@ mod differential;
 mod fuzz;
 mod leaks;
 mod policy;
+mod polled;
 mod power;
 mod reference;
 mod soak;

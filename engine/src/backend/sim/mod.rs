@@ -41,6 +41,8 @@
 //!   directory are not told, nor when a file was last read.
 //! - A file behind a descriptor is an empty anonymous memory file. Operations of an engine on
 //!   another backend, or plain system calls, see only zeros there. Needs `/proc`.
+//! - Sectors are kept or lost as a whole. On a real disk a write through the page cache, while it
+//!   is in flight and others sync the file, may leave a part of a sector.
 //! - A removed file keeps its memory until the disk goes.
 //! - It allocates per request.
 
