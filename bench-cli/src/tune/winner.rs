@@ -15,6 +15,8 @@ use super::trial::{Sample, Trials};
 use crate::chart::{Axis, Chart, Line, Mark, Spread, Unit, label};
 use crate::confidence::Estimate;
 
+/// An interval whose ends are further apart than this says that something else ran meanwhile.
+const SWING_MAX: f64 = 1.5;
 /// Rows of the table.
 const ROW_COUNT_MAX: usize = 8;
 
@@ -92,6 +94,12 @@ impl Found {
             "  CPU: {user:.0} ns user + {system:.0} ns system per request, {:.0} % of one CPU",
             (user + system) * iops / 1e7
         );
+        if self.iops.is_none_or(|iops| iops.high > iops.low * SWING_MAX) {
+            text.push_str(
+                "  these rates swing too much to be relied on: give more --time, on a machine that \
+                 does nothing else\n",
+            );
+        }
         if let [_, _, ..] = self.alike[..] {
             let depths: Vec<String> = self.alike.iter().map(u32::to_string).collect();
             let _ =
@@ -254,6 +262,18 @@ mod tests {
         for chart in found.charts() {
             assert_eq!(chart.marks.len(), 2);
             assert!(chart.svg().contains("chosen: 8"));
+        }
+    }
+
+    #[test]
+    fn rates_that_swing_are_not_passed_off_as_a_result() {
+        for (iops, words) in [(&[99.0, 100.0, 101.0], false), (&[60.0, 100.0, 140.0], true)] {
+            let entries = vec![entry(8, iops, 90.0)];
+            let (best, curve) = (entries[0].clone(), curve::points(&entries));
+            let found = Found::new(entries, &best, curve, Err("no".into()), None, &[]);
+            let mut text = String::new();
+            found.write_winner(&mut text);
+            assert_eq!(text.contains("swing too much to be relied on"), words, "{text}");
         }
     }
 
