@@ -1,6 +1,7 @@
 //! An operation and its callback, stored without a heap allocation: both are moved into a fixed
 //! piece of memory inside the request's slot, beside a table of functions that know their types.
-//! Used by `inflight` and `intake`; never runs anything by itself.
+//! Filled by `intake`, kept by `slot`, and by the queue of `handle`; runs callbacks when `dispatch`
+//! and `intake` say so, and decides nothing.
 
 use crate::chain::Answers;
 use crate::error::Error;
@@ -106,8 +107,8 @@ pub(crate) struct Delivery<'a, 'b> {
 /// How an operation went, in the engine's terms.
 #[derive(Debug)]
 pub(crate) enum Outcome<'a> {
-    /// Of one request, or of what was refused as a whole.
-    Single(Result<u32, Error>),
+    /// Of one request, or of what was refused as a whole: the way of successes is a shorter one.
+    Failed(Error),
     /// Of a chain.
     Steps(&'a mut Answers),
 }
@@ -202,7 +203,7 @@ impl std::fmt::Debug for Parcel {
 /// The request in this slot has succeeded: frees the slot and calls back. The slot is free before
 /// the callback runs, so that the callback can submit into it.
 #[inline]
-pub(crate) fn succeeded(intake: &mut Intake, id: OpId, answer: u32) {
+pub(crate) fn call_back_with_success(intake: &mut Intake, id: OpId, answer: u32) {
     let types = intake.inflight.slot(id).parcel.types();
     // SAFETY: `pack` set the functions together with the pair, and both are in the slot.
     unsafe { (types.succeed)(intake, id, answer) };
@@ -244,8 +245,7 @@ where
         End::Abandon => return std::mem::forget(op),
     };
     let result = match outcome {
-        Outcome::Single(Ok(answer)) => op.outcome(Ok(answer)),
-        Outcome::Single(Err(error)) => {
+        Outcome::Failed(error) => {
             let error = match op.path() {
                 Some(path) => error.with_path(path),
                 None => error,

@@ -2,7 +2,7 @@
 //! and `steps`, hands nothing over.
 
 use crate::backend::Completion;
-use crate::callback::succeeded;
+use crate::callback::call_back_with_success;
 use crate::engine::Engine;
 use crate::error::ErrorKind;
 use crate::inflight::OpId;
@@ -26,7 +26,8 @@ impl Engine {
             catch_unwind(AssertUnwindSafe(|| self.dispatch_from(&mut next, now_ns, turn)))
         {
             if !turn.is_calling {
-                // The backend broke the contract.
+                // The backend broke the contract: nothing is counted after this.
+                self.intake.metrics.settle();
                 resume_unwind(payload);
             }
             turn.is_calling = false;
@@ -56,7 +57,7 @@ impl Engine {
             self.intake.deadlines.clear(id.index());
             turn.tick.completed += 1;
             turn.is_calling = true;
-            succeeded(&mut self.intake, id, answer);
+            call_back_with_success(&mut self.intake, id, answer);
             turn.is_calling = false;
         }
     }
@@ -65,7 +66,7 @@ impl Engine {
     #[cold]
     fn unusual(&mut self, id: OpId, raw: Completion, now_ns: u64, turn: &mut Turn) {
         let slot = self.intake.inflight.slot(id);
-        slot.was_with_backend = true;
+        slot.came_back = true;
         if let Some(counted) = self.intake.metrics.of(slot.described.request.kind) {
             counted.lanes.count(raw.lane, 1);
         }

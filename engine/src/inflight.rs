@@ -169,7 +169,7 @@ impl InFlight {
         slot.left_bytes = total_bytes;
         slot.done_bytes = 0;
         slot.with_backend = false;
-        slot.was_with_backend = false;
+        slot.came_back = false;
         slot.place = None;
         slot.given_up = None;
         slot.retries = 0;
@@ -237,17 +237,16 @@ impl InFlight {
     /// Frees the slot. The caller moves out what is in its parcel, before anything else.
     #[inline]
     pub(crate) fn free_slot(&mut self, id: OpId) -> &mut Parcel {
-        let first_free = std::mem::replace(&mut self.first_free, id.index());
-        self.occupied -= 1;
         // Not by `slot`, which would borrow all of the table.
         let slot = match self.slots.get_mut(id.index() as usize) {
             Some(slot) if slot.is(id) => slot,
             _ => not_in_flight(),
         };
+        self.occupied -= 1;
         self.bytes -= u64::from(slot.described.total_bytes);
         slot.occupied = false;
         slot.generation = slot.generation.wrapping_add(1);
-        slot.next_free = first_free;
+        slot.next_free = std::mem::replace(&mut self.first_free, id.index());
         &mut slot.parcel
     }
 }

@@ -2,7 +2,7 @@
 //! being able to tick. Owned by `engine`; never touches the backend.
 
 use crate::buffer::{Arena, Buffer, too_long};
-use crate::callback::{Completion, Delivery, Outcome, Parcel, succeeded};
+use crate::callback::{Completion, Delivery, Outcome, Parcel, call_back_with_success};
 use crate::chain::Chains;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
@@ -192,15 +192,17 @@ impl Intake {
     }
 
     /// Frees the request's slot and runs its callback; a panic comes back as its payload. Nearly
-    /// all requests end without coming here: see [`succeeded`].
+    /// all requests end without coming here: see [`call_back_with_success`].
     #[cold]
     pub(crate) fn call_back(&mut self, id: OpId, outcome: Result<u32, Error>) -> Result<(), Panic> {
         self.deadlines.clear(id.index());
         match outcome {
-            Ok(answer) => catch_unwind(AssertUnwindSafe(|| succeeded(self, id, answer))),
+            Ok(answer) => {
+                catch_unwind(AssertUnwindSafe(|| call_back_with_success(self, id, answer)))
+            }
             Err(error) => {
                 let parcel = self.inflight.remove(id);
-                self.deliver(parcel, id, Outcome::Single(Err(error)))
+                self.deliver(parcel, id, Outcome::Failed(error))
             }
         }
     }
@@ -283,7 +285,8 @@ impl Context<'_> {
         self.intake.buffer()
     }
 
-    /// As [`Engine::metrics`](crate::Engine::metrics), without the requests of the present turn.
+    /// As [`Engine::metrics`](crate::Engine::metrics); histograms and lanes may lack requests of the
+    /// present turn.
     pub fn metrics(&self) -> &Metrics {
         &self.intake.metrics
     }

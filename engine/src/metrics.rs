@@ -1,4 +1,4 @@
-//! Counters and histograms of one engine. Filled by `engine` once per completion with two adds;
+//! Counters and histograms of one engine. Filled by `dispatch` once per completion with a few adds;
 //! reads no clock.
 //!
 //! Their size is fixed at the start: about 1.4 MiB of address space per engine, of which the kernel
@@ -50,7 +50,6 @@ pub struct Metrics {
     pub wake_ups: u64,
     /// Callbacks that panicked.
     pub callback_panics: u64,
-    run: Run,
 }
 
 impl Metrics {
@@ -71,7 +70,6 @@ impl Metrics {
             depth_max: 0,
             wake_ups: 0,
             callback_panics: 0,
-            run: Run::NONE,
         }
     }
 
@@ -118,33 +116,21 @@ impl Metrics {
     /// Counts a request that succeeded with this answer.
     #[inline]
     pub(crate) fn succeeded(&mut self, success: Success, answer: u32) {
-        if self.run.of != success {
-            self.settle();
-            self.run.of = success;
+        let bytes = if success.kind.is_transfer() { answer } else { 0 };
+        if let Some(counted) = self.of(success.kind) {
+            counted.succeeded(success, bytes);
         }
-        self.run.count += 1;
-        self.run.answers += u64::from(answer);
     }
 
-    /// Brings the counters and histograms up to date. Called once per tick.
+    /// Brings lanes and histograms up to date. Called when a turn's completions have been counted.
+    #[inline]
     pub(crate) fn settle(&mut self) {
-        let Run { of: success, count, answers } = std::mem::replace(&mut self.run, Run::NONE);
-        if count == 0 {
-            return;
-        }
-        let Some(counted) = self.of(success.kind) else { return };
-        counted.completed += count;
-        if success.kind.is_transfer() {
-            counted.bytes += answers;
-        }
-        if let Some(lane) = success.lane {
-            counted.lanes.count(lane, count);
-        }
-        let Success { accepted_ns, staged_ns, completed_ns, .. } = success;
-        let queue_ns = staged_ns.saturating_sub(accepted_ns);
-        counted.queue_ns.saturating_record_n(queue_ns, count);
-        let latency_ns = completed_ns.saturating_sub(staged_ns);
-        counted.latency_ns.saturating_record_n(latency_ns, count);
+        self.read.settle();
+        self.write.settle();
+        self.sync.settle();
+        self.space.settle();
+        self.names.settle();
+        self.handles.settle();
     }
 }
 
@@ -168,27 +154,12 @@ impl Success {
     }
 }
 
-/// Requests of one batch that completed together differ in nothing that is counted but their
-/// answers: they are added up here, and reach the counters and histograms in one step.
-#[derive(Clone, Copy, Debug)]
+/// Requests of one kind that were handed over and completed together share their times and mostly
+/// their lane: they are counted here, and reach the lanes and histograms in one step.
+#[derive(Clone, Copy, Debug, Default)]
 struct Run {
-    of: Success,
+    of: Option<Success>,
     count: u64,
-    answers: u64,
-}
-
-impl Run {
-    const NONE: Self = Self {
-        of: Success {
-            kind: RequestKind::Nop,
-            lane: None,
-            accepted_ns: 0,
-            staged_ns: 0,
-            completed_ns: 0,
-        },
-        count: 0,
-        answers: 0,
-    };
 }
 
 /// What one kind of operation has done.
@@ -216,6 +187,7 @@ pub struct OpMetrics {
     /// Latency of succeeded requests, from the batch's hand-over to the kernel to the reap of their
     /// last completion. Units: nanoseconds; the clock is read once per batch, not per request.
     pub latency_ns: Histogram<u64>,
+    run: Run,
 }
 
 impl OpMetrics {
@@ -234,7 +206,39 @@ impl OpMetrics {
             lanes: LaneCounts::default(),
             queue_ns: histogram(COARSE_DIGITS),
             latency_ns: histogram(latency_digits),
+            run: Run::default(),
         }
+    }
+
+    /// Counts a request that succeeded.
+    #[inline]
+    fn succeeded(&mut self, success: Success, bytes: u32) {
+        self.completed += 1;
+        self.bytes += u64::from(bytes);
+        if self.run.of != Some(success) {
+            self.settle();
+            self.run.of = Some(success);
+        }
+        self.run.count += 1;
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        if let Some(success) = self.run.of.take() {
+            let count = std::mem::take(&mut self.run.count);
+            self.settle_run(success, count);
+        }
+    }
+
+    fn settle_run(&mut self, success: Success, count: u64) {
+        if let Some(lane) = success.lane {
+            self.lanes.count(lane, count);
+        }
+        let Success { accepted_ns, staged_ns, completed_ns, .. } = success;
+        let queue_ns = staged_ns.saturating_sub(accepted_ns);
+        self.queue_ns.saturating_record_n(queue_ns, count);
+        let latency_ns = completed_ns.saturating_sub(staged_ns);
+        self.latency_ns.saturating_record_n(latency_ns, count);
     }
 }
 

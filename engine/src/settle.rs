@@ -1,6 +1,7 @@
 //! What a completion means: finished, or to be continued. The one place where short transfers,
-//! EINTR and EAGAIN are handled, the same for every backend. Called by `engine` for each
-//! completion; never calls back and never touches a backend.
+//! EINTR and EAGAIN are handled, the same for every backend. Called by `dispatch` and `chain`
+//! for each completion but those that `dispatch` sees at once to be whole successes; never calls
+//! back and never touches a backend.
 
 use crate::backend::RequestKind;
 use crate::error::{Error, ErrorKind, Ran};
@@ -103,7 +104,7 @@ fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
 /// Whether a request that is with no backend has run. One that came back to be continued has: it
 /// was interrupted, or moved a part of its bytes.
 pub(crate) fn ran_before(slot: &Slot) -> Ran {
-    if slot.was_with_backend { Ran::Begun } else { Ran::No }
+    if slot.came_back { Ran::Begun } else { Ran::No }
 }
 
 /// The end of a request that was given up.

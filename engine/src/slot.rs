@@ -45,8 +45,8 @@ pub(crate) struct Slot {
     pub(crate) occupied: bool,
     /// Whether the backend has it, rather than the queue.
     pub(crate) with_backend: bool,
-    /// Whether the backend has had it at least once.
-    pub(crate) was_with_backend: bool,
+    /// Whether it has come back from the backend before, to be continued.
+    pub(crate) came_back: bool,
     /// Why it is to be given up, if it is.
     pub(crate) given_up: Option<GivenUp>,
     pub(crate) parcel: Parcel,
@@ -69,7 +69,7 @@ impl Slot {
             retries: 0,
             occupied: false,
             with_backend: false,
-            was_with_backend: false,
+            came_back: false,
             given_up: None,
             parcel: Parcel::empty(),
             seal: Seal::default(),

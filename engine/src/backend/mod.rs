@@ -54,6 +54,8 @@ mod request;
 #[cfg_attr(not(all(target_os = "linux", not(iomill_portable))), path = "no_ring.rs")]
 mod ring;
 mod routed;
+#[cfg(test)]
+mod routed_tests;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod runs;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]

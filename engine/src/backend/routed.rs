@@ -349,7 +349,7 @@ unsafe impl<B: Backend> Backend for Routed<B> {
     }
 }
 
-/// Whether the table says of one request what it says of another of the same file system.
+/// Whether two requests of one batch lead to the same cell of the table.
 #[inline]
 fn goes_as(request: &Request, other: &Request) -> bool {
     request.kind == other.kind
@@ -357,41 +357,4 @@ fn goes_as(request: &Request, other: &Request) -> bool {
         && request.len == other.len
         && request.direct == other.direct
         && request.file_system == other.file_system
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Threads;
-    use super::*;
-
-    /// On which lane a request goes that waits, if its caller does.
-    fn lane(wait: Wait, woken_by_others: bool) -> Lane {
-        let mut table = LaneTable::backend_only();
-        table.set_everywhere(LaneOp::Truncate, Route::IfAwaited);
-        let pool = Threads::new(1, 1).unwrap();
-        let mut routed = Routed::new(pool, Base::Pool, table, false, 1, 1);
-        if woken_by_others {
-            routed.waker().unwrap();
-        }
-        let mut completions = Vec::with_capacity(1);
-        // Cutting a directory fails; only who fails to do it matters here.
-        // SAFETY: no memory is named.
-        let taken = unsafe { routed.stage(&[Request::without_file(RequestKind::Truncate)]) };
-        assert_eq!(taken, 1);
-        routed.enter(wait, &mut completions).unwrap();
-        while completions.is_empty() {
-            routed.enter(Wait::AtLeast(1), &mut completions).unwrap();
-        }
-        assert_eq!(completions[0].result, -libc::EBADF);
-        completions[0].lane
-    }
-
-    #[test]
-    fn only_a_caller_that_waits_for_nothing_else_waits_inside_a_call() {
-        assert_eq!(lane(Wait::AtLeast(1), false), Lane::Inline);
-        assert_eq!(lane(Wait::AtLeast(1), true), Lane::Helper, "a handle may come any time");
-        assert_eq!(lane(Wait::None, false), Lane::Helper);
-        let timeout = std::time::Duration::from_secs(60);
-        assert_eq!(lane(Wait::For { at_least: 1, timeout }, false), Lane::Helper);
-    }
 }

@@ -1,7 +1,7 @@
 //! Finds out who writes to memory of the pool that is not theirs: to a buffer that is free, or
 //! around the bytes that a request is about. Compiled with debug assertions or the feature `poison`
-//! only (`poison_off` otherwise). Called by `class` and, for requests, by `turn`; never changes a
-//! byte that anybody can reach.
+//! only (`poison_off` otherwise). Called by `class` and, for requests, by `turn` and `dispatch`;
+//! never changes a byte that anybody can reach.
 //!
 //! A buffer that comes back is filled with a pattern (zeros where these are asked for), and has to
 //! have it still when it is handed out again. What lies around a request's bytes, and the bytes

@@ -96,7 +96,7 @@ impl Intake {
 
     #[cold]
     fn turn_away(&mut self, order: Order, error: Error) -> Result<Admitted, Panic> {
-        let called = self.deliver(order.into_parcel(), OpId::NONE, Outcome::Single(Err(error)));
+        let called = self.deliver(order.into_parcel(), OpId::NONE, Outcome::Failed(error));
         called.map(|()| Admitted::Over)
     }
 }

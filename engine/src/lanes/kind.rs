@@ -1,5 +1,6 @@
 //! What the table of lanes tells apart of a request: coarser than the kinds of requests in one
-//! place, finer in another. Asked for each request; looks at nothing but the request.
+//! place, finer in another. Asked for each request that differs from
+//! the one before; looks at nothing but the request.
 
 use crate::backend::{Request, RequestKind};
 use crate::platform::flags::RWF_DSYNC;

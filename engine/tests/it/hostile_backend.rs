@@ -3,8 +3,8 @@
 
 use iomill_engine::backend::{Backend, Completion, Memory, Request};
 use iomill_engine::{
-    Buffer, BufferList, Config, Engine, Error, ErrorKind, File, Lane, Nop, Read, Wait, Write,
-    WriteVectored,
+    Buffer, BufferList, Completion as Done, Config, Context, Engine, Error, ErrorKind, File, Lane,
+    Nop, Read, Wait, Write, WriteVectored,
 };
 use std::cell::RefCell;
 use std::os::fd::BorrowedFd;
@@ -125,6 +125,30 @@ fn a_request_that_is_completed_twice_in_one_turn() {
     // Nothing was read: the end of the file, so that it is over.
     let mut world = world(0, |staged| vec![(staged[0].id, 0), (staged[0].id, 0)]);
     world.read();
+    world.read();
+    world.assert_broken("not in flight");
+}
+
+#[test]
+fn a_whole_read_that_is_completed_twice_while_its_slot_is_in_use_again() {
+    let mut world = world(0, |staged| vec![(staged[0].id, 4096), (staged[0].id, 4096)]);
+    let buffer = world.engine.buffer().unwrap();
+    let op = Read { file: world.file.clone(), offset: 0, buffer };
+    let called = Rc::clone(&world.called);
+    let again = move |done: Done<Read>, cx: &mut Context<'_>| {
+        *called.borrow_mut() += 1;
+        cx.submit(done.op, |_, _| panic!("the kernel has never seen this one")).unwrap();
+    };
+    world.engine.submit(op, again).unwrap();
+    world.assert_broken("not in flight");
+}
+
+#[test]
+fn a_breach_behind_a_callback_that_panicked_in_the_same_turn() {
+    let mut world = world(0, |staged| vec![(staged[0].id, 4096), (staged[0].id, 4096)]);
+    let buffer = world.engine.buffer().unwrap();
+    let op = Read { file: world.file.clone(), offset: 0, buffer };
+    world.engine.submit(op, |_, _| panic!("the callback's own trouble")).unwrap();
     world.read();
     world.assert_broken("not in flight");
 }
