@@ -285,8 +285,8 @@ impl Context<'_> {
         self.intake.buffer()
     }
 
-    /// As [`Engine::metrics`](crate::Engine::metrics); histograms and lanes may lack requests of the
-    /// present turn.
+    /// As [`Engine::metrics`](crate::Engine::metrics); histograms and lanes may lack requests of
+    /// the present turn.
     pub fn metrics(&self) -> &Metrics {
         &self.intake.metrics
     }

@@ -146,6 +146,10 @@ pub(crate) struct Success {
 }
 
 impl Success {
+    /// None yet.
+    const NONE: Self =
+        Self { kind: RequestKind::Nop, lane: None, accepted_ns: 0, staged_ns: 0, completed_ns: 0 };
+
     /// Of the request in a slot.
     #[inline]
     pub(crate) fn of(slot: &Slot, lane: Option<Lane>, completed_ns: u64) -> Self {
@@ -156,9 +160,9 @@ impl Success {
 
 /// Requests of one kind that were handed over and completed together share their times and mostly
 /// their lane: they are counted here, and reach the lanes and histograms in one step.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Run {
-    of: Option<Success>,
+    of: Success,
     count: u64,
 }
 
@@ -206,7 +210,7 @@ impl OpMetrics {
             lanes: LaneCounts::default(),
             queue_ns: histogram(COARSE_DIGITS),
             latency_ns: histogram(latency_digits),
-            run: Run::default(),
+            run: Run { of: Success::NONE, count: 0 },
         }
     }
 
@@ -215,22 +219,24 @@ impl OpMetrics {
     fn succeeded(&mut self, success: Success, bytes: u32) {
         self.completed += 1;
         self.bytes += u64::from(bytes);
-        if self.run.of != Some(success) {
+        if self.run.of != success {
             self.settle();
-            self.run.of = Some(success);
+            self.run.of = success;
         }
         self.run.count += 1;
     }
 
     #[inline]
     fn settle(&mut self) {
-        if let Some(success) = self.run.of.take() {
-            let count = std::mem::take(&mut self.run.count);
-            self.settle_run(success, count);
+        if self.run.count > 0 {
+            self.settle_run();
         }
     }
 
-    fn settle_run(&mut self, success: Success, count: u64) {
+    #[inline(never)]
+    fn settle_run(&mut self) {
+        let Run { of: success, count } = self.run;
+        self.run.count = 0;
         if let Some(lane) = success.lane {
             self.lanes.count(lane, count);
         }

@@ -86,8 +86,9 @@ pub(crate) mod sealed {
         const STEPS: u32 = 1;
 
         /// Puts the operation in the backend's terms into its place, which is in the table of
-        /// requests unless it is a step of a chain, or says why it cannot be done. Addresses in it must stay good when the operation itself is
-        /// moved. What was in `into` before says nothing.
+        /// requests unless it is a step of a chain, or says why it cannot be done. Addresses in it
+        /// must stay good when the operation itself is moved. What was in `into` before says
+        /// nothing.
         fn describe(
             &mut self,
             surroundings: Surroundings<'_>,

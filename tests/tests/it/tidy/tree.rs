@@ -23,6 +23,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/src/backend/mod.rs", "the contract with a backend: who may touch memory, and when"),
     ("engine/src/backend/request.rs", "a request's addresses travel to the backend's threads"),
     ("engine/src/backend/routed.rs", "makes system calls on the memory of requests in flight"),
+    ("engine/src/backend/routed_tests.rs", "vouches to a backend for the memory of its requests"),
     ("engine/src/backend/sim/backend.rs", "vouches for what is in flight on a simulated disk"),
     ("engine/src/backend/sim/memory.rs", "copies to and from the memory of requests"),
     ("engine/src/backend/threads.rs", "helpers read and write buffers of requests in flight"),
