@@ -82,7 +82,7 @@ fn carry_out(plan: &Plan) -> Result<bool, Fault> {
     let text = table::markdown(&lines);
     println!("\n{text}");
     if let Some(path) = &plan.markdown {
-        let page = format!("{HEAD}{text}");
+        let page = format!("{}{text}", table::HEAD);
         fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if plan.lists_skips {
@@ -93,9 +93,3 @@ fn carry_out(plan: &Plan) -> Result<bool, Fault> {
     println!("{}", table::summary(&lines));
     Ok(unexpected.is_empty())
 }
-
-/// What stands above the tables on the page.
-const HEAD: &str = "# Kernel versions\n\n\
-    What this project's own suites say on the kernels of Debian's archive, in virtual machines.\n\
-    Written by `cargo run -p iomill-tests --bin kernel-matrix -- --markdown \
-    docs/reference/kernel-versions.md`.\n\n";

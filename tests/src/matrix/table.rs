@@ -11,6 +11,12 @@ use std::fmt::Write;
 /// skipped for any other reason is.
 const EXPECTED: &str = include_str!("expected.txt");
 
+/// What stands above the tables on the page.
+pub const HEAD: &str = "# Kernel versions\n\n\
+    What this project's own suites say on the kernels of Debian's archive, in virtual machines: \
+    the whole\noutput of one run of `cargo run -p iomill-tests --bin kernel-matrix -- --markdown \
+    docs/reference/kernel-versions.md`.\n\n";
+
 /// The matrix as Markdown, which also reads well on a terminal.
 pub fn markdown(lines: &[Line]) -> String {
     let mut text = String::new();

@@ -1,6 +1,7 @@
 //! The whole of a power-off run: a guest that writes and is killed, then a guest that looks at one
 //! image after the other, and what the judge says of what it has seen.
 
+use super::block::Seen;
 use super::cells::is_wrong;
 use super::dump::Dump;
 use super::image::{Failure, Images, failures, lies};
@@ -52,6 +53,8 @@ pub struct Outcome {
     images: usize,
     /// Images by which the wrong cells were found out.
     caught: usize,
+    /// Images with a sector of two operations.
+    torn: usize,
     /// Images of the disk that lies, and those of them that were refused.
     lies: (usize, usize),
     /// Broken promises.
@@ -76,9 +79,10 @@ impl std::fmt::Display for Outcome {
             f,
             "{file_system} on {kernel}: {acked} acknowledged operations, {writes} writes and \
              {flushes} flushes of the disk; {images} images out of {moments} moments: {} broken \
-             promises; unsynced writes taken for lasting were found out by {}, and a disk that \
-             lies by {} of {}",
+             promises, {} with a torn sector; unsynced writes taken for lasting were found out by \
+             {}, and a disk that lies by {} of {}",
             self.violations.len(),
+            self.torn,
             self.caught,
             self.lies.1,
             self.lies.0
@@ -273,6 +277,9 @@ impl Outcome {
             return Ok(());
         }
         self.images += 1;
+        let is_torn = |seen: &Seen| matches!(seen, Seen::Torn { .. });
+        let mut dumps = sight.iter().flatten();
+        self.torn += usize::from(dumps.any(|dump| dump.sectors.iter().any(is_torn)));
         self.caught += usize::from(!wrong.is_empty());
         for violation in right {
             self.violations.push(format!("{failure:?}: {}: {}", violation.cell, violation.why));

@@ -1,5 +1,9 @@
 //! `docs/reference/operations.md` names every operation and every kind of error that the engine
-//! exports. What the page says of them is for people to check.
+//! exports; what it says of them is for people to check. `kernel-versions.md` is what the kernel
+//! matrix writes, of all its kernels and without a failure.
+
+use iomill_tests::matrix::KERNELS;
+use iomill_tests::matrix::table::HEAD;
 
 const PAGE: &str = include_str!("../../../docs/reference/operations.md");
 
@@ -25,5 +29,18 @@ fn every_operation_and_every_kind_of_error_is_on_the_page() {
     let aside = ["Operation", "WriteFlags"];
     for name in operations.into_iter().chain(kinds).filter(|name| !aside.contains(name)) {
         assert!(PAGE.contains(&format!("`{name}`")), "{name} is not on the page");
+    }
+}
+
+#[test]
+fn the_page_of_kernel_versions_is_the_matrix_own_and_has_all_its_kernels() {
+    let page = include_str!("../../../docs/reference/kernel-versions.md");
+    assert!(page.starts_with(HEAD), "write it with kernel-matrix --markdown");
+    for kernel in KERNELS {
+        let line = page.lines().find(|line| line.starts_with(&format!("| {} (", kernel.name)));
+        let line = line.unwrap_or_else(|| panic!("{} is not on the page", kernel.name));
+        for wrong in ["not run", "failed", "broke off", "()"] {
+            assert!(!line.contains(wrong), "{line}");
+        }
     }
 }
