@@ -3,7 +3,7 @@
 //! `disk-faults` calls it.
 
 use super::faults::CONTROL;
-use super::machine::{Device, Machine, News};
+use super::machine::{Boot, Device, Machine, News, insist};
 use super::medium::Medium;
 use super::nbd::{Disk, Errno, Shared};
 use super::port::Port;
@@ -150,6 +150,12 @@ pub fn run(kernel: &Kernel, file_system: &FileSystem, folder: &Path) -> Result<O
     let mut file_system = *file_system;
     file_system.device = Device::Virtio;
     let (boot, medium) = prepare(kernel, &file_system, folder)?;
+    let trials = insist(|| trials(&boot, medium.clone()))?;
+    Ok(Outcome { kernel: boot.version, file_system: file_system.name, trials })
+}
+
+/// What a guest says of its trials.
+fn trials(boot: &Boot, medium: Medium) -> Result<Vec<(String, Option<String>)>, Fault> {
     let disk = Faulty::new(medium);
     let orders = disk.clone();
     let trials = Arc::new(Mutex::new(Vec::new()));
@@ -174,9 +180,8 @@ pub fn run(kernel: &Kernel, file_system: &FileSystem, folder: &Path) -> Result<O
         answer
     });
     let disks: [Shared; 2] = [Arc::new(Mutex::new(disk)), Arc::new(Mutex::new(port))];
-    Machine::boot(&boot, "fail", disks, 0)?.watch(&news, &boot)?;
-    let trials = std::mem::take(&mut *trials.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Outcome { kernel: boot.version, file_system: file_system.name, trials })
+    Machine::boot(boot, "fail", disks, 0)?.watch(&news, boot)?;
+    Ok(std::mem::take(&mut *trials.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! One guest under QEMU, without KVM: what it boots from, its two disks, and its sudden end.
 
 use super::nbd::{Shared, serve};
-use crate::matrix::Fault;
 use crate::matrix::archive::at;
 use crate::matrix::initramfs::Initramfs;
 use crate::matrix::modules::Unpacked;
+use crate::matrix::{Fault, say};
 use std::fs::{self, File};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ use std::time::{Duration, Instant};
 const MEMORY_MIB: &str = "768";
 /// A guest from which nothing is heard for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// How an error begins that says so.
+const NEVER_SPOKE: &str = "the guest broke off before it said anything";
+/// How often a guest is booted that never speaks.
+const BOOTS_MAX: u32 = 3;
 
 /// How the guest sees the disk that matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +66,15 @@ impl Machine {
     /// # Errors
     /// When it fails, breaks off or hangs.
     pub fn watch(mut self, news: &Receiver<News>, boot: &Boot) -> Result<(), Fault> {
-        let mut heard = Instant::now();
+        let (mut heard, mut has_spoken) = (Instant::now(), false);
         loop {
             match news.recv_timeout(Duration::from_millis(200)) {
-                Ok(News::Alive) => heard = Instant::now(),
+                Ok(News::Alive) => (heard, has_spoken) = (Instant::now(), true),
                 Ok(News::Over) => return Ok(()),
                 Ok(News::Failed(why)) => return Err(format!("the guest: {why}")),
                 Err(_) if self.has_ended() || heard.elapsed() > SILENCE_MAX => {
-                    return Err(format!("the guest broke off: see {}", boot.console.display()));
+                    let what = if has_spoken { "the guest broke off" } else { NEVER_SPOKE };
+                    return Err(format!("{what}: see {}", boot.console.display()));
                 }
                 Err(_) => {}
             }
@@ -79,6 +84,21 @@ impl Machine {
     fn has_ended(&mut self) -> bool {
         !matches!(self.guest.try_wait(), Ok(None))
     }
+}
+
+/// Tries a boot again that came to nothing: under software emulation a kernel was seen to die in
+/// its second second, before any program ran.
+///
+/// # Errors
+/// The last try's, or at once what comes later than that.
+pub fn insist<T>(mut boot: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+    for _ in 1..BOOTS_MAX {
+        match boot() {
+            Err(fault) if fault.starts_with(NEVER_SPOKE) => say(&format!("{fault}: once more")),
+            result => return result,
+        }
+    }
+    boot()
 }
 
 /// What is heard of a guest while it runs.
@@ -191,4 +211,25 @@ fn qemu(boot: &Boot, words: &str, sockets: &[PathBuf; 2]) -> Command {
     }
     command.args(["-device", &format!("{device},drive=disk")]).args(["-device", port]);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_guest_that_never_spoke_is_booted_again_and_not_for_ever() {
+        let tries = |faults: &[&str]| {
+            let mut boots = 0;
+            let result = insist(|| {
+                boots += 1;
+                faults.get(boots - 1).map_or(Ok(()), |fault| Err((*fault).to_owned()))
+            });
+            (boots, result.is_ok())
+        };
+        assert_eq!(tries(&[]), (1, true));
+        assert_eq!(tries(&[NEVER_SPOKE]), (2, true));
+        assert_eq!(tries(&[NEVER_SPOKE, "the guest broke off: see it"]), (2, false));
+        assert_eq!(tries(&[NEVER_SPOKE; 9]), (3, false));
+    }
 }

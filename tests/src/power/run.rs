@@ -6,7 +6,7 @@ use super::cells::is_wrong;
 use super::dump::Dump;
 use super::image::{Failure, Images, failures, lies};
 use super::judge::History;
-use super::machine::{Boot, Machine, News};
+use super::machine::{Boot, Machine, News, insist};
 use super::mark::Mark;
 use super::medium::Medium;
 use super::nbd::{Disk, Errno, Shared};
@@ -97,7 +97,7 @@ impl std::fmt::Display for Outcome {
 pub fn run(options: &Options, file_system: &FileSystem, folder: &Path) -> Result<Outcome, Fault> {
     let (boot, medium) = prepare(&options.kernel, file_system, folder)?;
     let begin = Instant::now();
-    let recorded = record(&boot, medium, options)?;
+    let recorded = insist(|| record(&boot, medium.clone(), options))?;
     say(&format!("{}: written and killed: {:.1?}", file_system.name, begin.elapsed()));
     let outcome = look(&boot, &recorded, options)?;
     say(&format!("{}: looked at: {:.1?}", file_system.name, begin.elapsed()));
@@ -179,7 +179,7 @@ fn look(boot: &Boot, recorded: &Recorded, options: &Options) -> Result<Outcome, 
         moments: recording.events.len(),
         ..Outcome::default()
     };
-    let seen = show(boot, &recording, &failures, options)?;
+    let seen = insist(|| show(boot, &recording, &failures, options))?;
     for (failure, seen) in failures.iter().zip(seen) {
         outcome.judge(&recording, failure, &seen)?;
     }
