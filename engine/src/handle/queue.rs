@@ -7,7 +7,8 @@
 //! A closing mark alone would not do: a submitter may have read it before and push after the
 //! engine's last look. So the engine at last fills the queue with plugs until it holds nothing
 //! else, and takes out every request that comes up meanwhile. Pushing to a full queue fails, and
-//! the submitter gets everything back. Submitting pays nothing for this.
+//! the submitter gets everything back. Submitting pays nothing for this. `plug` does it, and the
+//! test `loom_plug` explores it.
 //!
 //! # What wakes a full engine
 //!
@@ -17,6 +18,7 @@
 //! the same rules: a full engine makes the urgent one alone.
 
 use super::errands::{Call, Errands};
+use super::plug::plug;
 use super::room::Room;
 use super::wake::Sleep;
 use crate::callback::{Completion, Order, Orders, Tag};
@@ -292,19 +294,9 @@ impl Queue {
 
     /// The engine's side, at the very end and once: from now on every push fails. What was pushed
     /// before is handed to `each`.
-    pub(crate) fn plug(&self, mut each: impl FnMut(Order)) {
+    pub(crate) fn plug(&self, each: impl FnMut(Order)) {
         let _ = self.end.set(End::Failed(String::from("the engine's thread has panicked")));
-        let mut plugs = 0;
-        while plugs < self.orders.capacity() {
-            match self.orders.push(None) {
-                Ok(()) => plugs += 1,
-                Err(_) => match self.orders.pop() {
-                    Some(Some(order)) => each(order),
-                    Some(None) => plugs -= 1,
-                    None => {}
-                },
-            }
-        }
+        plug(&self.orders, each);
         self.errands.close();
         self.room.offer(usize::MAX);
     }
