@@ -1,6 +1,7 @@
-//! The end of a handle's queue under loom, which tries every order in which threads can come to it.
-//! The code is `src/handle/plug.rs` itself, compiled here a second time with a queue of loom's. The
-//! model is also run with a mark in the place of the plugs: then it must fail, or it proves nothing.
+//! The end of a handle's queue under loom, which tries every order in which threads can come to
+//! it. The code is `src/handle/plug.rs` itself, compiled here a second time with a queue of loom's.
+//! The model is also run with a mark in the place of the plugs: then it must fail, or it proves
+//! nothing.
 
 mod bounded {
     //! Stands in for `src/handle/bounded.rs`: a bounded queue that loom can follow.

@@ -1,5 +1,5 @@
-//! How a queue ends that other threads still push to. Called by `queue`, once; knows nothing of what
-//! is in it.
+//! How a queue ends that other threads still push to. Called by `queue`, once; knows nothing of
+//! what is in it.
 
 use super::bounded::ArrayQueue;
 
