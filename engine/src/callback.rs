@@ -204,7 +204,7 @@ impl std::fmt::Debug for Parcel {
 /// the callback runs, so that the callback can submit into it.
 #[inline]
 pub(crate) fn call_back_with_success(intake: &mut Intake, id: OpId, answer: u32) {
-    let types = intake.inflight.slot(id).parcel.types();
+    let types = intake.inflight.known(id).parcel.types();
     // SAFETY: `pack` set the functions together with the pair, and both are in the slot.
     unsafe { (types.succeed)(intake, id, answer) };
 }

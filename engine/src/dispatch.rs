@@ -13,6 +13,26 @@ use crate::slot::Slot;
 use crate::turn::Turn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+/// How far the settling of a turn's completions has come. After a panic it tells whose it was.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Completions that were begun.
+    begun: usize,
+    /// Of these, successes whose callback was begun.
+    called: u32,
+    /// Of these, the others.
+    unusual: u32,
+    /// Whether one of the others is being settled: its callback has a net of its own.
+    is_settling: bool,
+}
+
+impl Progress {
+    /// Whether what has panicked is a callback.
+    fn is_calling(&self) -> bool {
+        !self.is_settling && self.begun == self.called as usize + self.unusual as usize
+    }
+}
+
 impl Engine {
     /// Settles what has come, and calls back.
     pub(crate) fn dispatch(&mut self, turn: &mut Turn) {
@@ -20,28 +40,28 @@ impl Engine {
             return;
         }
         let now_ns = self.intake.look_at_clock();
-        let mut next = 0;
+        let mut progress = Progress::default();
         // One net under all callbacks: one under each would cost every request.
         while let Err(payload) =
-            catch_unwind(AssertUnwindSafe(|| self.dispatch_from(&mut next, now_ns, turn)))
+            catch_unwind(AssertUnwindSafe(|| self.dispatch_from(&mut progress, now_ns, turn)))
         {
-            if !turn.is_calling {
+            if !progress.is_calling() {
                 // The backend broke the contract: nothing is counted after this.
                 self.intake.metrics.settle();
                 resume_unwind(payload);
             }
-            turn.is_calling = false;
             self.panicked(payload, turn);
         }
+        turn.tick.completed += progress.called;
         self.completions.clear();
         self.window.learn(now_ns);
         self.intake.metrics.settle();
     }
 
-    /// Settles the completions from `next` on. When a callback panics, it goes on from there.
-    fn dispatch_from(&mut self, next: &mut usize, now_ns: u64, turn: &mut Turn) {
-        while let Some(&raw) = self.completions.get(*next) {
-            *next += 1;
+    /// Settles the completions that were not begun. When a callback panics, it goes on behind that.
+    fn dispatch_from(&mut self, progress: &mut Progress, now_ns: u64, turn: &mut Turn) {
+        while let Some(&raw) = self.completions.get(progress.begun) {
+            progress.begun += 1;
             let id = self.intake.inflight.id_from_bits(raw.id);
             let slot = self.intake.inflight.slot(id);
             // Its rest may be in the queue: a second completion of the same request.
@@ -50,15 +70,15 @@ impl Engine {
             slot.with_backend = false;
             slot.seal.check(self.intake.arena.as_deref(), &slot.described.request);
             let Some(answer) = whole_success(slot, raw.result) else {
+                (progress.unusual, progress.is_settling) = (progress.unusual + 1, true);
                 self.unusual(id, raw, now_ns, turn);
+                progress.is_settling = false;
                 continue;
             };
             self.intake.metrics.succeeded(Success::of(slot, Some(raw.lane), now_ns), answer);
             self.intake.deadlines.clear(id.index());
-            turn.tick.completed += 1;
-            turn.is_calling = true;
+            progress.called += 1;
             call_back_with_success(&mut self.intake, id, answer);
-            turn.is_calling = false;
         }
     }
 

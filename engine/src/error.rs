@@ -68,6 +68,9 @@ pub enum Ran {
 /// An error: what was done, to which file, at which offset, which errno, and what to do.
 ///
 /// Its `Display` is one line.
+// In this order, so that the number of a `Result<u32, Error>` does not lie in the pointer's place:
+// there a callback would load eight bytes where four were written a moment before, and wait.
+#[repr(C)]
 pub struct Error {
     kind: ErrorKind,
     detail: Option<Box<Detail>>,

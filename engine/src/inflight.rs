@@ -57,13 +57,27 @@ fn not_in_flight() -> ! {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     slots: Box<[Slot]>,
+    room: Room,
+}
+
+/// What the table knows beside its slots.
+#[derive(Debug)]
+struct Room {
     first_free: u32,
     occupied: u32,
-    /// Bytes that the accepted transfers move together.
-    bytes: u64,
+    /// Bytes that further transfers may move together.
+    bytes_left: u64,
     bytes_max: u64,
     /// The number of the engine, to which the ids belong.
     engine: u32,
+}
+
+/// A free slot, in which a request is described, and accepted or not after that.
+#[derive(Debug)]
+pub(crate) struct Vacancy<'a> {
+    index: u32,
+    slot: &'a mut Slot,
+    room: &'a mut Room,
 }
 
 impl InFlight {
@@ -72,67 +86,54 @@ impl InFlight {
         let slot = |index: u32| Slot::free(if index + 1 < capacity { index + 1 } else { NONE });
         let first_free = if capacity > 0 { 0 } else { NONE };
         let slots = (0..capacity).map(slot).collect();
-        Self { slots, first_free, occupied: 0, bytes: 0, bytes_max: u64::MAX, engine }
+        let (bytes_left, bytes_max) = (u64::MAX, u64::MAX);
+        Self { slots, room: Room { first_free, occupied: 0, bytes_left, bytes_max, engine } }
     }
 
     /// The same table, for transfers of no more bytes together.
     pub(crate) fn with_bytes_max(mut self, bytes_max: u64) -> Self {
-        self.bytes_max = bytes_max;
+        (self.room.bytes_left, self.room.bytes_max) = (bytes_max, bytes_max);
         self
     }
 
     /// Whether no slot is free.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.first_free == NONE
+        self.room.first_free == NONE
     }
 
-    /// Whether a transfer of so many bytes fits beside those that were accepted.
+    /// Refuses transfers of so many bytes together that do not fit beside those that were accepted.
     #[inline]
-    pub(crate) fn has_room_for(&self, total_bytes: u64) -> bool {
-        total_bytes == 0 || total_bytes <= self.bytes_max.saturating_sub(self.bytes)
-    }
-
-    /// The answer where it does not.
-    #[cold]
-    pub(crate) fn refusal(&self, total_bytes: u64) -> Error {
-        let bytes_max = self.bytes_max;
-        if total_bytes <= bytes_max {
-            return Error::answer(ErrorKind::Full);
-        }
-        let why = format!(
-            "a transfer of {total_bytes} bytes exceeds the engine's capacity of {bytes_max} by \
-             itself: split it, or configure a larger capacity in bytes"
-        );
-        Error::refused(ErrorKind::TooLarge, "submit", why)
+    pub(crate) fn check_bytes(&self, total_bytes: u64) -> Result<(), Error> {
+        self.room.check_bytes(total_bytes)
     }
 
     /// Whether there is room for so many requests of so many bytes together; an error if there
     /// never will be.
     pub(crate) fn has_room(&self, requests: u32, bytes: u64) -> Result<bool, Error> {
         let capacity = self.slots.len();
-        if requests as usize > capacity || bytes > self.bytes_max {
-            let bytes_max = self.bytes_max;
+        if requests as usize > capacity || bytes > self.room.bytes_max {
+            let bytes_max = self.room.bytes_max;
             let why = format!(
                 "{requests} requests of {bytes} bytes together exceed the engine's capacity of \
                  {capacity} requests and {bytes_max} bytes"
             );
             return Err(Error::refused(ErrorKind::TooLarge, "wait for room", why));
         }
-        let free = capacity - self.occupied as usize;
-        Ok(requests as usize <= free && bytes <= self.bytes_max.saturating_sub(self.bytes))
+        let free = capacity - self.room.occupied as usize;
+        Ok(requests as usize <= free && bytes <= self.room.bytes_left)
     }
 
     /// Accepted requests.
     #[inline]
     pub(crate) fn len(&self) -> u32 {
-        self.occupied
+        self.room.occupied
     }
 
     /// How many more requests there is room for.
     #[inline]
     pub(crate) fn free(&self) -> u32 {
-        self.capacity() - self.occupied
+        self.capacity() - self.room.occupied
     }
 
     /// How many requests there is room for in all.
@@ -142,45 +143,20 @@ impl InFlight {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
     }
 
-    /// Where the next request is to be described, to be accepted or not after that; `None` when
-    /// there is no free slot.
+    /// The slot of the next request; `None` when none is free.
     #[inline]
-    pub(crate) fn vacant(&mut self) -> Option<&mut Described> {
-        let slot = self.slots.get_mut(self.first_free as usize)?;
+    pub(crate) fn vacancy(&mut self) -> Option<Vacancy<'_>> {
+        let index = self.room.first_free;
+        let slot = self.slots.get_mut(index as usize)?;
         debug_assert!(!slot.occupied, "a free slot is not occupied");
-        Some(&mut slot.described)
+        Some(Vacancy { index, slot, room: &mut self.room })
     }
 
-    /// Accepts the request that was described in [`vacant`](Self::vacant). The caller fills the
-    /// parcel.
-    #[inline]
-    pub(crate) fn occupy(&mut self) -> (OpId, &mut Slot) {
-        let index = self.first_free;
-        let Some(slot) = self.slots.get_mut(index as usize) else {
-            unreachable!("the slot was there when the request was described in it");
-        };
-        self.first_free = slot.next_free;
-        self.occupied += 1;
-        let total_bytes = slot.described.total_bytes;
-        self.bytes += u64::from(total_bytes);
-        let id = OpId::new(self.engine, slot.generation, index);
-        slot.described.request.id = id.to_bits();
-        slot.occupied = true;
-        slot.left_bytes = total_bytes;
-        slot.done_bytes = 0;
-        slot.with_backend = false;
-        slot.came_back = false;
-        slot.place = None;
-        slot.given_up = None;
-        slot.retries = 0;
-        slot.staged_ns = 0;
-        (id, slot)
-    }
-
-    /// Both at once, for what was described elsewhere; `None` when there is no free slot.
+    /// Accepts a request that was described elsewhere; `None` when there is no free slot.
     pub(crate) fn insert(&mut self, described: Described) -> Option<(OpId, &mut Slot)> {
-        *self.vacant()? = described;
-        Some(self.occupy())
+        let mut vacancy = self.vacancy()?;
+        *vacancy.described() = described;
+        Some(vacancy.occupy())
     }
 
     /// The slot of a request in flight.
@@ -195,6 +171,15 @@ impl InFlight {
         }
     }
 
+    /// The slot of a request that the engine itself has kept the name of, and so knows to be in
+    /// flight.
+    #[inline]
+    pub(crate) fn known(&mut self, id: OpId) -> &mut Slot {
+        let slot = &mut self.slots[id.index() as usize];
+        debug_assert!(slot.is(id), "what the engine keeps the name of is in flight");
+        slot
+    }
+
     /// The slot of a request, or `None` if it has completed.
     pub(crate) fn find(&mut self, id: OpId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(id.index() as usize)?;
@@ -204,7 +189,7 @@ impl InFlight {
     /// The name of a request, from what its backend carried.
     #[inline]
     pub(crate) fn id_from_bits(&self, bits: u64) -> OpId {
-        OpId { bits, engine: self.engine }
+        OpId { bits, engine: self.room.engine }
     }
 
     /// The names of all requests.
@@ -231,23 +216,78 @@ impl InFlight {
 
     /// Frees the slot and moves its parcel out.
     pub(crate) fn remove(&mut self, id: OpId) -> Parcel {
+        self.slot(id);
         self.free_slot(id).take()
     }
 
-    /// Frees the slot. The caller moves out what is in its parcel, before anything else.
+    /// Frees the slot of a request that the caller knows to be in flight, and moves out what is in
+    /// its parcel before anything else.
     #[inline]
     pub(crate) fn free_slot(&mut self, id: OpId) -> &mut Parcel {
-        // Not by `slot`, which would borrow all of the table.
-        let slot = match self.slots.get_mut(id.index() as usize) {
-            Some(slot) if slot.is(id) => slot,
-            _ => not_in_flight(),
-        };
-        self.occupied -= 1;
-        self.bytes -= u64::from(slot.described.total_bytes);
+        let slot = &mut self.slots[id.index() as usize];
+        debug_assert!(slot.is(id), "a request is freed once");
+        self.room.occupied -= 1;
+        self.room.bytes_left += u64::from(slot.described.total_bytes);
         slot.occupied = false;
         slot.generation = slot.generation.wrapping_add(1);
-        slot.next_free = std::mem::replace(&mut self.first_free, id.index());
+        slot.next_free = std::mem::replace(&mut self.room.first_free, id.index());
         &mut slot.parcel
+    }
+}
+
+impl<'a> Vacancy<'a> {
+    /// Where the request is to be described.
+    #[inline]
+    pub(crate) fn described(&mut self) -> &mut Described {
+        &mut self.slot.described
+    }
+
+    /// Refuses what was described if its bytes do not fit beside those that were accepted.
+    #[inline]
+    pub(crate) fn check_bytes(&self) -> Result<(), Error> {
+        self.room.check_bytes(u64::from(self.slot.described.total_bytes))
+    }
+
+    /// Accepts the request that was described. The caller fills the parcel.
+    #[inline]
+    pub(crate) fn occupy(self) -> (OpId, &'a mut Slot) {
+        let Self { index, slot, room } = self;
+        room.first_free = slot.next_free;
+        room.occupied += 1;
+        let total_bytes = slot.described.total_bytes;
+        room.bytes_left -= u64::from(total_bytes);
+        let id = OpId::new(room.engine, slot.generation, index);
+        slot.described.request.id = id.to_bits();
+        slot.occupied = true;
+        slot.left_bytes = total_bytes;
+        slot.done_bytes = 0;
+        slot.with_backend = false;
+        slot.came_back = false;
+        slot.place = None;
+        slot.given_up = None;
+        slot.retries = 0;
+        slot.staged_ns = 0;
+        (id, slot)
+    }
+}
+
+impl Room {
+    #[inline]
+    fn check_bytes(&self, total_bytes: u64) -> Result<(), Error> {
+        if total_bytes <= self.bytes_left { Ok(()) } else { Err(self.refusal(total_bytes)) }
+    }
+
+    #[cold]
+    fn refusal(&self, total_bytes: u64) -> Error {
+        let bytes_max = self.bytes_max;
+        if total_bytes <= bytes_max {
+            return Error::answer(ErrorKind::Full);
+        }
+        let why = format!(
+            "a transfer of {total_bytes} bytes exceeds the engine's capacity of {bytes_max} by \
+             itself: split it, or configure a larger capacity in bytes"
+        );
+        Error::refused(ErrorKind::TooLarge, "submit", why)
     }
 }
 
@@ -298,12 +338,13 @@ mod tests {
                 if insert {
                     let total_bytes = u32::from(number);
                     let fits = total_bytes == 0 || sum + u64::from(total_bytes) <= bytes_max;
-                    prop_assert_eq!(table.has_room_for(u64::from(total_bytes)), fits);
+                    let checked = table.check_bytes(u64::from(total_bytes));
+                    prop_assert_eq!(checked.is_ok(), fits);
                     let never = u64::from(total_bytes) > bytes_max;
                     prop_assert_eq!(table.has_room(1, u64::from(total_bytes)).is_err(), never);
-                    if !fits {
+                    if let Err(error) = checked {
                         let kind = if never { ErrorKind::TooLarge } else { ErrorKind::Full };
-                        prop_assert_eq!(table.refusal(u64::from(total_bytes)).kind(), kind);
+                        prop_assert_eq!(error.kind(), kind);
                     } else if let Some((id, slot)) =
                         table.insert(Described { total_bytes, ..nop() })
                     {

@@ -6,7 +6,7 @@ use crate::callback::{Completion, Delivery, Outcome, Parcel, call_back_with_succ
 use crate::chain::Chains;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
-use crate::inflight::{InFlight, OpId};
+use crate::inflight::{InFlight, OpId, Vacancy};
 use crate::metrics::Metrics;
 use crate::op::{Described, Operation, Surroundings};
 use crate::schedule::Deadlines;
@@ -87,11 +87,12 @@ impl Intake {
         if O::STEPS > 1 {
             return self.submit_steps(op, on_complete);
         }
-        if let Err(error) = self.describe(|surroundings, into| op.describe(surroundings, into)) {
-            return Err(refuse(op, on_complete, error));
-        }
         let now_ns = self.recent_ns();
-        let (id, slot) = self.inflight.occupy();
+        let vacancy = match self.describe(|surroundings, into| op.describe(surroundings, into)) {
+            Ok(vacancy) => vacancy,
+            Err(error) => return Err(refuse(op, on_complete, error)),
+        };
+        let (id, slot) = vacancy.occupy();
         slot.accepted_ns = now_ns;
         slot.parcel.pack(op, on_complete);
         self.queue.push_back(id);
@@ -103,20 +104,17 @@ impl Intake {
     pub(crate) fn describe(
         &mut self,
         describe: impl FnOnce(Surroundings<'_>, &mut Described) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vacancy<'_>, Error> {
         let arena = self.fixed_arena.as_deref();
         let Self { number: engine, has_real_files, .. } = *self;
         // Before the operation describes itself: some give something up to do so.
-        let Some(into) = self.inflight.vacant() else {
+        let Some(mut vacancy) = self.inflight.vacancy() else {
             return Err(Error::answer(ErrorKind::Full));
         };
-        describe(Surroundings { engine, arena, has_real_files }, into)?;
-        let total_bytes = u64::from(into.total_bytes);
+        describe(Surroundings { engine, arena, has_real_files }, vacancy.described())?;
         // Only transfers count here, and those give nothing up to describe themselves.
-        if self.inflight.has_room_for(total_bytes) {
-            return Ok(());
-        }
-        Err(self.inflight.refusal(total_bytes))
+        vacancy.check_bytes()?;
+        Ok(vacancy)
     }
 
     /// The time, as it was at the last look in this turn, or when the first request came since the

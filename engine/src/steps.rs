@@ -79,10 +79,7 @@ impl Intake {
     pub(crate) fn check_bytes(&self, steps: &Steps) -> Result<(), Error> {
         let steps = steps.iter().flatten();
         let total_bytes = steps.map(|(described, _)| u64::from(described.total_bytes)).sum();
-        if self.inflight.has_room_for(total_bytes) {
-            return Ok(());
-        }
-        Err(self.inflight.refusal(total_bytes))
+        self.inflight.check_bytes(total_bytes)
     }
 
     /// Takes in the steps of one chain, for which there is room; answers its id. The caller fills
@@ -111,14 +108,6 @@ impl Intake {
 }
 
 impl Engine {
-    /// Puts the next steps of a chain into the batch, for which the window has this room.
-    pub(crate) fn stage_steps(&mut self, chain: u32, room: usize, now_ns: u64) {
-        let Intake { chains, inflight, .. } = &mut self.intake;
-        let backend = &self.backend;
-        let links = |first, next| backend.links(first, next);
-        chains.stage(chain, room, now_ns, inflight, &mut self.batch, links);
-    }
-
     /// Settles a completion of a step.
     #[cold]
     pub(crate) fn step_completed(

@@ -14,7 +14,7 @@ use crate::buffer::Seal;
 use crate::depth::slots_of;
 use crate::engine::{Engine, Tick};
 use crate::error::{Error, ErrorKind};
-use crate::intake::Panic;
+use crate::intake::{Intake, Panic};
 use crate::settle::{give_up, ran_before};
 use crate::slot::{GivenUp, Slot};
 use std::os::fd::BorrowedFd;
@@ -190,28 +190,30 @@ impl Engine {
     /// Puts requests from the front of the queue into the batch; answers whether steps of chains
     /// are among them. What is no step counts from here on as being with the backend.
     fn fill_batch(&mut self, limit: usize, room: usize, now_ns: u64) -> bool {
-        let (mut index, mut slots, mut has_chains) = (0, 0, false);
-        while self.batch.len() < limit
-            && slots < room
-            && let Some(id) = self.intake.queue.get(index)
-        {
-            index += 1;
-            let slot = self.intake.inflight.slot(*id);
+        let Self { intake, window, batch, backend, .. } = self;
+        let Intake { queue, inflight, chains, .. } = intake;
+        let (mut slots, mut has_chains) = (0, false);
+        for id in queue.iter() {
+            if batch.len() >= limit || slots >= room {
+                break;
+            }
+            let slot = inflight.known(*id);
             if let Some(place) = slot.place {
                 has_chains = true;
                 // A chain is not cut for the sake of the batch's size.
-                let before = self.batch.len();
-                self.stage_steps(place.chain, room - slots, now_ns);
-                slots += self.batch.len() - before;
+                let before = batch.len();
+                let links = |first, next| backend.links(first, next);
+                chains.stage(place.chain, room - slots, now_ns, inflight, batch, links);
+                slots += batch.len() - before;
                 continue;
             }
-            slots += self.window.slots(slot) as usize;
+            slots += window.slots(slot) as usize;
             if slot.staged_ns == 0 {
                 slot.staged_ns = now_ns;
             }
             slot.with_backend = true;
             // Straight from the slot, where `push` would copy it twice.
-            self.batch.extend_from_slice(std::slice::from_ref(&slot.described.request));
+            batch.extend_from_slice(std::slice::from_ref(&slot.described.request));
         }
         has_chains
     }
@@ -315,7 +317,5 @@ pub(crate) struct Turn {
     pub(crate) panicked: u32,
     /// Its last look at the clock; 0 for none.
     pub(crate) looked_ns: u64,
-    /// Whether a callback runs.
-    pub(crate) is_calling: bool,
     pub(crate) panic: Option<Panic>,
 }

@@ -180,15 +180,17 @@ unsafe impl Backend for Uring {
             }
             in_run = request.linked;
             let sqe = entry(request);
-            if !self.probe.supports(sqe.opcode) || (self.polls && !can_be_polled(request)) {
+            // Transfers are among what is `NEEDED`.
+            let is_sure = request.kind.is_transfer() && !self.polls;
+            if !is_sure && !self.takes(request, sqe.opcode) {
                 self.aside.push(*request);
                 continue;
             }
             // SAFETY: the caller vouches for the request's file and memory until its completion.
             if unsafe { self.ring.push(&sqe) }.is_err() {
+                self.polled -= u32::from(self.polls);
                 return index;
             }
-            self.polled += u32::from(self.polls);
         }
         batch.len()
     }
@@ -278,6 +280,13 @@ impl Uring {
             self.runs.staged(pending, len);
         }
         fits
+    }
+
+    /// Whether the ring takes such a request; one that is to be polled is counted then.
+    fn takes(&mut self, request: &Request, opcode: Opcode) -> bool {
+        let takes = self.probe.supports(opcode) && (!self.polls || can_be_polled(request));
+        self.polled += u32::from(self.polls && takes);
+        takes
     }
 
     /// Keeps one poll of the bell with the ring; answers whether a wake-up would be noticed.

@@ -69,12 +69,12 @@ impl Intake {
         }
         let described =
             self.describe(|surroundings, into| order.describe(0, surroundings, into).map(drop));
-        match described {
+        let vacancy = match described {
             Err(error) if error.kind() == ErrorKind::Full => return Ok(Admitted::Back(order)),
             Err(error) => return self.turn_away(order, error),
-            Ok(()) => {}
-        }
-        let (id, slot) = self.inflight.occupy();
+            Ok(vacancy) => vacancy,
+        };
+        let (id, slot) = vacancy.occupy();
         slot.accepted_ns = accepted_ns;
         slot.parcel = order.into_parcel();
         self.queue.push_back(id);
