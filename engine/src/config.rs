@@ -195,7 +195,8 @@ impl Config {
         self
     }
 
-    /// How many helper threads the `threads` backend starts.
+    /// How many helper threads the `threads` backend has. They start with the first request that
+    /// needs them: what the page cache serves does not.
     #[must_use]
     pub fn threads(mut self, threads: u32) -> Self {
         self.threads = Some(threads);

@@ -1,6 +1,7 @@
 //! Helper threads beside a ring: a pool of `threads` whose completions wake the engine out of its
 //! wait for the ring. Owned by `routed`, which starts them when a request first needs them.
 
+use super::crew::Crew;
 use super::{Backend, Completion, Request, Threads, Wait};
 use crate::error::Error;
 use std::collections::HashSet;
@@ -14,9 +15,9 @@ pub(super) struct Helpers {
 }
 
 impl Helpers {
-    /// Starts `count` helpers for at most `depth` requests; `alarm` ends the wait for the ring.
-    pub(super) fn start(count: u32, depth: u32, alarm: Waker) -> Result<Self, Error> {
-        let pool = Threads::beside(count, depth, alarm)?;
+    /// Starts a pool for at most `depth` requests; `alarm` ends the wait for the ring.
+    pub(super) fn start(crew: Crew, depth: u32, alarm: Waker) -> Result<Self, Error> {
+        let pool = Threads::beside(crew, depth, alarm)?;
         // Twice the room that is needed, so that it is never made larger in flight.
         Ok(Self { pool, ids: HashSet::with_capacity(2 * depth as usize) })
     }

@@ -46,6 +46,7 @@ mod bell;
 mod beside;
 mod cached;
 mod call;
+mod crew;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod entry;
 #[cfg(test)]

@@ -8,10 +8,12 @@
 use super::beside::Helpers;
 use super::cached::CachedFiles;
 use super::call::{perform, perform_here, read_from_cache};
+use super::crew::Crew;
 use super::watch::Watch;
 use super::{Backend, Clock, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::error::Error;
 use crate::lanes::{Base, CellIndex, Lane, LaneOp, LaneTable, QueueLength, Route};
+use crate::platform::Processors;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::task::Waker;
 
@@ -32,6 +34,8 @@ pub(crate) struct Routed<B> {
     helpers: Option<Helpers>,
     /// How many helpers there will be if any are needed.
     helper_count: u32,
+    /// Where they are to run.
+    processors: Processors,
     depth: u32,
     /// Whether other threads can wake `enter`: then its caller has more to wait for than requests.
     has_waker: bool,
@@ -61,6 +65,7 @@ impl<B: Backend> Routed<B> {
             cached_files: CachedFiles::new(),
             helpers: None,
             helper_count,
+            processors: Processors::current(),
             depth,
             has_waker: false,
         }
@@ -70,7 +75,8 @@ impl<B: Backend> Routed<B> {
     pub(crate) fn start_helpers(&mut self) -> Result<(), Error> {
         if self.helpers.is_none() {
             let alarm = self.base.waker()?;
-            self.helpers = Some(Helpers::start(self.helper_count, self.depth, alarm)?);
+            let crew = Crew::new(self.helper_count, self.processors);
+            self.helpers = Some(Helpers::start(crew, self.depth, alarm)?);
         }
         Ok(())
     }
@@ -270,29 +276,31 @@ unsafe impl<B: Backend> Backend for Routed<B> {
         let queue = QueueLength::of(self.in_flight + batch.len());
         let planned = self.watch.plan(&self.table, batch, queue);
         let mut planned = planned.map(|route| self.passable(&batch[0], route));
-        let (mut taken, mut in_run) = (0, false);
-        // The last one that the table has sent to the other backend: most batches are of one sort.
-        let mut passed_on: Option<&Request> = None;
-        for (index, request) in batch.iter().enumerate() {
+        let (mut taken, mut index, mut in_run) = (0, 0, false);
+        while let Some(request) = batch.get(index) {
             // A run stays whole, and its order is the other backend's to keep.
             let is_linked = std::mem::replace(&mut in_run, request.linked) || request.linked;
             let route = match planned.take() {
                 Some(route) => route,
                 None if is_linked => Route::Backend,
-                None if passed_on.is_some_and(|other| goes_as(request, other)) => continue,
                 None => {
                     let route = self.route(request, queue);
-                    passed_on = (route == Route::Backend).then_some(request);
+                    if route == Route::Backend {
+                        // Most batches are of one sort: what is like it goes the same way.
+                        let others = batch[index + 1..].iter();
+                        index += others.take_while(|other| goes_as(other, request)).count();
+                    }
                     self.passable(request, route)
                 }
             };
+            index += 1;
             if route == Route::Backend {
                 continue;
             }
             // First those before it, so that what is taken is the front of the batch.
             // SAFETY: the caller's promise is passed on.
-            taken += unsafe { self.base.stage(&batch[taken..index]) };
-            if taken < index {
+            taken += unsafe { self.base.stage(&batch[taken..index - 1]) };
+            if taken < index - 1 {
                 return self.took(taken);
             }
             self.keep(request, route);
@@ -349,10 +357,12 @@ unsafe impl<B: Backend> Backend for Routed<B> {
     }
 }
 
-/// Whether two requests of one batch lead to the same cell of the table.
+/// Whether a request leads to the same cell of the table as another one before it in the batch,
+/// neither of them in a run.
 #[inline]
 fn goes_as(request: &Request, other: &Request) -> bool {
     request.kind == other.kind
+        && !request.linked
         && request.flags == other.flags
         && request.len == other.len
         && request.direct == other.direct

@@ -13,15 +13,16 @@
 //! sleeper and takes the lock, which it gets only when the sleeper waits.
 
 use super::call::{is_full_success, perform};
+use super::crew::{Crew, Life};
 use super::{Backend, Completion, Memory, Request, RequestKind, Wait};
 use crate::error::{Error, ErrorKind};
 use crate::lanes::Lane;
+use crate::platform::Processors;
 use crossbeam_queue::ArrayQueue;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// What the engine's thread and the helpers share.
@@ -55,24 +56,31 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Threads {
     shared: Arc<Shared>,
-    helpers: Vec<JoinHandle<()>>,
+    helpers: Crew,
     /// Wake-ups and waits so far.
     enters: u64,
 }
 
 impl Threads {
-    /// Starts `count` helpers for at most `depth` requests in flight.
+    /// A pool of `count` helpers for at most `depth` requests in flight. They start when there is
+    /// work for them; how many are to be had is tried now.
     pub(crate) fn new(count: u32, depth: u32) -> Result<Self, Error> {
-        Self::start(count, depth, None)
+        let crew = Crew::new(count, Processors::current());
+        let mut threads = Self::with_crew(crew, depth, None);
+        threads.start()?;
+        threads.end();
+        Ok(threads)
     }
 
-    /// As `new`, beside another backend in which the engine sleeps, and out of which `alarm` wakes
-    /// it. Before such a sleep comes [`announce_sleep`](Self::announce_sleep).
-    pub(super) fn beside(count: u32, depth: u32, alarm: Waker) -> Result<Self, Error> {
-        Self::start(count, depth, Some(alarm))
+    /// A pool beside another backend in which the engine sleeps, and out of which `alarm` wakes it;
+    /// before such a sleep comes [`announce_sleep`](Self::announce_sleep). They start now.
+    pub(super) fn beside(crew: Crew, depth: u32, alarm: Waker) -> Result<Self, Error> {
+        let mut threads = Self::with_crew(crew, depth, Some(alarm));
+        threads.start()?;
+        Ok(threads)
     }
 
-    fn start(count: u32, depth: u32, alarm: Option<Waker>) -> Result<Self, Error> {
+    fn with_crew(helpers: Crew, depth: u32, alarm: Option<Waker>) -> Self {
         let shared = Arc::new(Shared {
             requests: ArrayQueue::new(depth as usize),
             linked: Mutex::new(Vec::with_capacity(depth as usize)),
@@ -90,27 +98,31 @@ impl Threads {
             engine_lock: Mutex::new(()),
             completions_came: Condvar::new(),
         });
-        let mut threads = Self { shared, helpers: Vec::new(), enters: 0 };
-        for index in 0..count {
-            let shared = Arc::clone(&threads.shared);
-            let builder = std::thread::Builder::new().name(format!("iomill-io-{index}"));
-            match builder.spawn(move || shared.help()) {
-                Ok(helper) => threads.helpers.push(helper),
-                // Fewer helpers are slower, none is a failure.
-                Err(_) if index > 0 => break,
-                Err(error) => {
-                    let why =
-                        format!("no thread is to be had: {error}: raise the limit (ulimit -u)");
-                    return Err(Error::refused(ErrorKind::Backend, "start the thread pool", why));
-                }
-            }
-        }
-        Ok(threads)
+        Self { shared, helpers, enters: 0 }
     }
 
-    /// How many helpers there are.
+    /// How many helpers there are when there is work for them.
     pub(crate) fn helpers(&self) -> usize {
-        self.helpers.len()
+        self.helpers.count_max()
+    }
+
+    /// Starts the helpers.
+    #[cold]
+    fn start(&mut self) -> Result<(), Error> {
+        let shared = &self.shared;
+        self.helpers.start(|| -> Life {
+            let shared = Arc::clone(shared);
+            Box::new(move || shared.help())
+        })
+    }
+
+    /// Lets all helpers end.
+    fn end(&mut self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        drop(lock(&self.shared.helpers_lock));
+        self.shared.work_came.notify_all();
+        self.helpers.join();
+        self.shared.closing.store(false, Ordering::SeqCst);
     }
 
     /// The engine is about to sleep elsewhere: from now on the first completion rings the alarm.
@@ -216,6 +228,9 @@ unsafe impl Backend for Threads {
 
     fn enter(&mut self, wait: Wait, completions: &mut Vec<Completion>) -> Result<(), Error> {
         let before = completions.len();
+        if self.helpers.is_empty() && !self.shared.requests.is_empty() {
+            self.start()?;
+        }
         self.shared.wake_helpers(&mut self.enters);
         if self.shared.completions.len() < wait.at_least() as usize {
             self.sleep(wait);
@@ -242,14 +257,7 @@ impl Wake for Shared {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        self.shared.closing.store(true, Ordering::SeqCst);
-        drop(lock(&self.shared.helpers_lock));
-        self.shared.work_came.notify_all();
-        for helper in self.helpers.drain(..) {
-            // A helper runs no code of the caller's, so it does not panic; if it did, its request
-            // is lost already and there is nobody to tell.
-            let _ = helper.join();
-        }
+        self.end();
     }
 }
 

@@ -7,7 +7,7 @@ use crate::file::DirectAlignment;
 use crate::metadata::{AtomicLimits, Metadata};
 use libc::{c_char, c_int, iovec, off_t};
 use rustix::fs::{AtFlags, StatxFlags};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
 
@@ -186,6 +186,25 @@ pub(crate) fn pin(cpu: u32) -> Result<(), Error> {
         Error::from_errno("pin the engine's thread", errno.raw_os_error())
             .with_advice(ErrorKind::InvalidConfig, advice)
     })
+}
+
+/// The CPUs that a thread may run on; nothing where the kernel did not tell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Processors(Option<CpuSet>);
+
+impl Processors {
+    /// Those of this thread.
+    pub(crate) fn current() -> Self {
+        Self(sched_getaffinity(None).ok())
+    }
+
+    /// Lets this thread run on them, as far as it may.
+    pub(crate) fn take(&self) {
+        if let Some(set) = &self.0 {
+            // A control group may have taken them away meanwhile: what is left serves as well.
+            let _ = sched_setaffinity(None, set);
+        }
+    }
 }
 
 /// The symbolic name of an errno.

@@ -14,9 +14,10 @@ mod statx;
 mod system;
 
 pub(crate) use system::{
-    O_DIRECT, STAT_MASK, Stat, advise, allocate, direct_properties, empty_stat, errno_name,
-    file_system_magic, is_damage, is_device_failure, metadata, pin, read_without_waiting, rename,
-    stat, sync_data, sync_range, transfer_with_flags, unnamed_file_flag,
+    O_DIRECT, Processors, STAT_MASK, Stat, advise, allocate, direct_properties, empty_stat,
+    errno_name, file_system_magic, is_damage, is_device_failure, metadata, pin,
+    read_without_waiting, rename, stat, sync_data, sync_range, transfer_with_flags,
+    unnamed_file_flag,
 };
 
 #[cfg(feature = "sim")]

@@ -189,6 +189,20 @@ pub(crate) fn pin(cpu: u32) -> Result<(), Error> {
     Err(Error::refused(ErrorKind::InvalidConfig, "pin the engine's thread", why))
 }
 
+/// The CPUs that a thread may run on: all, since none can be pinned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Processors;
+
+impl Processors {
+    /// Those of this thread.
+    pub(crate) fn current() -> Self {
+        Self
+    }
+
+    /// Lets this thread run on them.
+    pub(crate) fn take(&self) {}
+}
+
 /// The symbolic name of an errno.
 pub(crate) fn errno_name(errno: i32) -> Option<&'static str> {
     Some(match errno {

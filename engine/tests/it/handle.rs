@@ -2,8 +2,8 @@
 //! is lost at the end, and an idle engine sleeps.
 
 use iomill_engine::{
-    BackendChoice, Completion, Config, ErrorKind, File, Handle, Nop, Owner, Read, WriteFlags,
-    WriteWith,
+    BackendChoice, Completion, Config, ErrorKind, File, Handle, Nop, Owner, Read, Route, Sync,
+    WriteFlags, WriteWith,
 };
 use rustix::thread::sched_getaffinity;
 use rustix::time::{ClockId, clock_gettime};
@@ -312,6 +312,36 @@ fn a_pinned_engine_runs_on_its_processor_and_one_that_cannot_be_pinned_does_not_
     let error = Config::new().pin(1023).spawn().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidConfig);
     assert!(error.to_string().contains("CPU 1023"), "{error}");
+}
+
+#[test]
+fn the_helpers_of_a_pinned_engine_are_not_pinned() {
+    let allowed = sched_getaffinity(None).unwrap();
+    if allowed.count() < 2 {
+        return eprintln!("skipped: there is only one CPU to run on");
+    }
+    let cpu = (0..1024).find(|cpu| allowed.is_set(*cpu)).unwrap();
+    let config = Config::new().pin(u32::try_from(cpu).unwrap());
+    let config = config.lanes(crate::lanes::all(Route::Helpers)).threads(2);
+    let temporary = tempfile::NamedTempFile::new().unwrap();
+    on_each_backend(&config, |handle, _owner| {
+        let sync = Sync { file: File::open(temporary.path()).unwrap(), data_only: true };
+        pollster::block_on(handle.run(sync)).unwrap().result.unwrap();
+        // Nobody pins the helpers of the tests that run beside this one either.
+        let tasks: Vec<_> = std::fs::read_dir("/proc/self/task").unwrap().flatten().collect();
+        let mut helpers = 0;
+        for task in tasks {
+            // Another test's may be gone by now.
+            let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            let thread = task.file_name().to_string_lossy().parse().unwrap();
+            let set = sched_getaffinity(rustix::thread::Pid::from_raw(thread));
+            if let (true, Ok(set)) = (name.starts_with("iomill-io"), set) {
+                assert_eq!(set.count(), allowed.count(), "{name}");
+                helpers += 1;
+            }
+        }
+        assert!(helpers >= 2, "they are there when there is work for them");
+    });
 }
 
 #[test]

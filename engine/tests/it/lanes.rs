@@ -31,7 +31,7 @@ fn engines(config: &Config) -> impl Iterator<Item = Engine> {
 }
 
 /// A table that sends everything the same way.
-fn all(route: Route) -> Lanes {
+pub(crate) fn all(route: Route) -> Lanes {
     let mut table = LaneTable::backend_only();
     for op in LaneOp::ALL {
         table.set_everywhere(op, route);
