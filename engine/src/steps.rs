@@ -11,6 +11,7 @@ use crate::intake::{Context, Intake, Panic, Refused, refuse};
 use crate::op::{After, Described, Operation};
 use crate::slot::GivenUp;
 use crate::turn::Turn;
+use crate::whole_run::RUN_LEN;
 
 /// The steps of one chain, in order.
 pub(crate) type Steps = [Option<(Described, After)>; CHAIN_LEN_MAX];
@@ -115,6 +116,14 @@ impl Engine {
     pub(crate) fn stage_steps(&mut self, chain: u32, room: usize, now_ns: u64) {
         let Intake { chains, inflight, .. } = &mut self.intake;
         let backend = &self.backend;
+        if room >= RUN_LEN && chains.has_whole_run(chain) {
+            // Also those that wait, so that one that is handed over a little earlier than the next
+            // does not go another way.
+            let others = (inflight.len() as usize).saturating_sub(RUN_LEN);
+            if backend.reads_whole(others) {
+                return chains.stage_whole(chain, now_ns, inflight, &mut self.batch);
+            }
+        }
         let links = |first, next| backend.links(first, next);
         chains.stage(chain, room, now_ns, inflight, &mut self.batch, links);
     }
@@ -147,7 +156,8 @@ impl Engine {
     /// Asks the backend to stop what it has of a chain; answers whether all of that was taken.
     pub(crate) fn stop_chain(&mut self, chain: u32) -> bool {
         let mut taken = true;
-        for id in self.intake.chains.ids(chain) {
+        let stoppable = self.intake.chains.stoppable(chain);
+        for id in &self.intake.chains.ids(chain)[..stoppable] {
             let with_backend = self.intake.inflight.slot(*id).with_backend;
             taken &= !with_backend || self.backend.cancel(id.to_bits());
         }
@@ -163,6 +173,11 @@ impl Engine {
 
     fn finish_chain(&mut self, chain: u32, turn: &mut Turn) {
         turn.cancelled += u32::from(self.intake.chains.was_cancelled(chain));
+        if let Some(slot) = self.intake.chains.left_open(chain)
+            && self.backend.set_slot(slot, None).is_ok()
+        {
+            self.intake.chains.emptied(chain);
+        }
         let called = self.intake.call_back_chain(chain);
         self.called_back(called, turn);
     }

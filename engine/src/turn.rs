@@ -48,9 +48,13 @@ impl Engine {
         }
         self.intake.metrics.sample_depth(self.window.occupied());
         let wait = self.bounded(wait, &turn);
-        let entered = self.backend.enter(wait, &mut self.completions);
+        let all = self.all_whole_files(wait, &turn);
+        let entered = self.backend.enter(all.unwrap_or(wait), &mut self.completions);
         self.dispatch(&mut turn);
         self.patience.observe(wait, turn.tick.completed);
+        if all.is_some() {
+            self.patience.observe_all(self.window.occupied() == 0);
+        }
         self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
         self.batch_rule.follow(self.window.limit());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
@@ -84,6 +88,16 @@ impl Engine {
             return Wait::None;
         }
         self.until_deadline(wait.capped(self.window.occupied()))
+    }
+
+    /// The wait for all that is in flight, if that is whole files and some were just handed over:
+    /// fewer completions would call nobody back, or only for some of what the page cache has.
+    #[inline]
+    fn all_whole_files(&mut self, wait: Wait, turn: &Turn) -> Option<Wait> {
+        let occupied = self.window.occupied();
+        let are_all =
+            turn.tick.submitted > 0 && self.intake.chains.whole_out() == occupied as usize;
+        are_all.then(|| self.patience.wait_for_all(wait, occupied)).flatten()
     }
 
     /// The wait, no longer than until the next deadline.
