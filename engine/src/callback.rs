@@ -3,7 +3,7 @@
 //! Filled by `intake`, kept by `slot`, and by the queue of `handle`; runs callbacks when `dispatch`
 //! and `intake` say so, and decides nothing.
 
-use crate::chain::Answers;
+use crate::answers::Answers;
 use crate::error::Error;
 use crate::inflight::OpId;
 use crate::intake::{Context, Intake};

@@ -9,14 +9,16 @@
 //! handed over anew together with the remainder, so that a sync comes after all of its write.
 //! Nothing of a chain is handed over while anything of it is with the backend.
 
+use crate::answers::Answers;
 use crate::backend::{RUN_LEN_MAX, Request, RequestFile, RequestKind};
 use crate::error::{Error, ErrorKind, Ran};
 use crate::inflight::{InFlight, OpId};
 use crate::metrics::Metrics;
 use crate::op::{After, Described};
-use crate::platform::flags::{RWF_APPEND, RWF_DSYNC};
-use crate::settle::{Settled, give_up, ran_before, settle};
-use crate::slot::Slot;
+use crate::platform::flags::RWF_DSYNC;
+use crate::settle::{Settled, begun_too_early, give_up, is_repeatable, ran_before, settle};
+use crate::whole_run::{FileSlot, RUN_LEN};
+use std::ops::Range;
 
 /// The most steps of a chain.
 pub const CHAIN_LEN_MAX: usize = RUN_LEN_MAX;
@@ -30,50 +32,29 @@ pub(crate) struct Place {
 
 /// One chain.
 #[derive(Debug)]
-struct Chain {
-    ids: [OpId; CHAIN_LEN_MAX],
-    after: [After; CHAIN_LEN_MAX],
+pub(crate) struct Chain {
+    pub(crate) ids: [OpId; CHAIN_LEN_MAX],
+    pub(crate) after: [After; CHAIN_LEN_MAX],
     answers: [u32; CHAIN_LEN_MAX],
-    len: usize,
+    pub(crate) len: usize,
     /// Steps that have succeeded: the first one that has not is the next.
-    done: usize,
+    pub(crate) done: usize,
     /// Steps that are with the backend.
     out: usize,
     /// Steps that were handed over together the last time.
-    run: usize,
+    pub(crate) run: usize,
     /// Whether its steps are handed over one by one from now on.
-    alone: bool,
+    pub(crate) alone: bool,
+    /// While it reads a whole file in one run: what the three steps have answered.
+    pub(crate) whole: Option<[i32; RUN_LEN]>,
+    /// The slot that is kept for its file.
+    pub(crate) file_slot: Option<FileSlot>,
+    /// Whether its first step has opened that slot, rather than a descriptor.
+    pub(crate) in_slot: bool,
     /// Whether a write with `RWF_DSYNC` was refused, and is made without it.
     dsync_refused: bool,
     /// What became of the step `done`, if that ends the chain.
-    failure: Option<Error>,
-}
-
-/// How the steps of a chain went.
-#[derive(Debug)]
-pub struct Answers {
-    answers: [u32; CHAIN_LEN_MAX],
-    done: usize,
-    len: usize,
-    failure: Option<Error>,
-    /// The flags with which the first step was made at last.
-    pub(crate) first_flags: u32,
-    /// Whether the kernel refused `RWF_DSYNC`.
-    pub(crate) dsync_refused: bool,
-}
-
-impl Answers {
-    /// What the step answered: `None` if it was not begun, or its error was taken before.
-    pub(crate) fn take(&mut self, step: usize) -> Option<Result<u32, Error>> {
-        match step.cmp(&self.done) {
-            std::cmp::Ordering::Less => Some(Ok(self.answers[step])),
-            std::cmp::Ordering::Equal => {
-                let len = self.len;
-                self.failure.take().map(|error| Err(error.with_step(step, len)))
-            }
-            std::cmp::Ordering::Greater => None,
-        }
-    }
+    pub(crate) failure: Option<Error>,
 }
 
 /// What comes next for a chain.
@@ -90,18 +71,28 @@ pub(crate) enum Next {
 /// All chains in flight.
 #[derive(Debug)]
 pub(crate) struct Chains {
-    table: Vec<Chain>,
+    pub(crate) table: Vec<Chain>,
     free: Vec<u32>,
     /// Whether the backend is ever asked to link.
     may_link: bool,
+    /// Slots of the registered files that no chain has its file in.
+    pub(crate) file_slots: Vec<u32>,
+    /// Steps that are with the backend in runs that read a whole file.
+    pub(crate) whole_out: usize,
 }
 
 impl Chains {
-    /// For an engine of this capacity.
-    pub(crate) fn new(capacity: u32, may_link: bool) -> Self {
+    /// For an engine of this capacity, whose chains may open files into these slots.
+    pub(crate) fn new(capacity: u32, may_link: bool, file_slots: Range<u32>) -> Self {
         // A chain has two steps at least.
         let most = capacity as usize / 2;
-        Self { table: Vec::with_capacity(most), free: Vec::with_capacity(most), may_link }
+        Self {
+            table: Vec::with_capacity(most),
+            free: Vec::with_capacity(most),
+            may_link,
+            file_slots: file_slots.collect(),
+            whole_out: 0,
+        }
     }
 
     /// Whether the backend is ever asked to link.
@@ -126,6 +117,9 @@ impl Chains {
             out: 0,
             run: 0,
             alone: !self.may_link,
+            whole: None,
+            file_slot: None,
+            in_slot: false,
             dsync_refused: false,
             failure: None,
         };
@@ -183,6 +177,7 @@ impl Chains {
     ) {
         let chain = &mut self.table[chain as usize];
         chain.run = 0;
+        chain.whole = None;
         let mut before: Option<Request> = None;
         for (id, after) in chain.ids[..chain.len].iter().zip(chain.after).skip(chain.done) {
             let slot = inflight.slot(*id);
@@ -214,6 +209,7 @@ impl Chains {
             inflight.slot(*id).with_backend = true;
         }
         chain.out = chain.run;
+        self.whole_out += if chain.whole.is_some() { chain.run } else { 0 };
         chain.run
     }
 
@@ -229,6 +225,14 @@ impl Chains {
         let chain = &mut self.table[place.chain as usize];
         chain.out -= 1;
         let step = place.step as usize;
+        if let Some(answers) = &mut chain.whole {
+            self.whole_out -= 1;
+            answers[step] = result;
+            if chain.out == 0 {
+                chain.settle_whole(now_ns, inflight, metrics);
+            }
+            return chain.next(inflight, metrics);
+        }
         let slot = inflight.slot(chain.ids[step]);
         if chain.failure.is_some() {
             // Cut, or begun against the contract: either way it does not count.
@@ -256,7 +260,12 @@ impl Chains {
             failure: chain.failure.take(),
             first_flags: inflight.slot(leader).described.request.flags,
             dsync_refused: chain.dsync_refused,
+            in_slot: chain.in_slot,
         };
+        // One that could not be emptied is not used again.
+        if let Some(FileSlot::Empty(slot)) = chain.file_slot {
+            self.file_slots.push(slot);
+        }
         for id in &chain.ids[1..chain.len] {
             drop(inflight.remove(*id));
         }
@@ -267,7 +276,7 @@ impl Chains {
 
 impl Chain {
     /// Takes the answer to the step whose turn it is.
-    fn settle_next(
+    pub(crate) fn settle_next(
         &mut self,
         result: i32,
         now_ns: u64,
@@ -326,10 +335,16 @@ impl Chain {
                 }
             }
             After::Descriptor => {
-                let fd = self.answers[0];
-                match slot.described.request.kind {
-                    RequestKind::Close => slot.described.request.len = fd,
-                    _ => slot.described.request.file = RequestFile::Fd(fd.cast_signed()),
+                let request = &mut slot.described.request;
+                match (self.file_slot, request.kind) {
+                    (Some(FileSlot::Open(file_slot)), kind) => {
+                        request.file = RequestFile::Slot(file_slot);
+                        if kind == RequestKind::Close {
+                            request.kind = RequestKind::CloseSlot;
+                        }
+                    }
+                    (_, RequestKind::Close) => request.len = self.answers[0],
+                    _ => request.file = RequestFile::Fd(self.answers[0].cast_signed()),
                 }
             }
         }
@@ -375,25 +390,4 @@ impl After {
             Self::Unlinked | Self::Descriptor => false,
         }
     }
-}
-
-/// Whether a step that was begun too early, against the backend's contract, can be made again as if
-/// it had not been.
-fn is_repeatable(request: &Request) -> bool {
-    match request.kind {
-        RequestKind::Write | RequestKind::WriteVectored => request.flags & RWF_APPEND == 0,
-        RequestKind::Read
-        | RequestKind::ReadVectored
-        | RequestKind::Sync
-        | RequestKind::SyncData
-        | RequestKind::Nop => true,
-        _ => false,
-    }
-}
-
-#[cold]
-fn begun_too_early(slot: &Slot) -> Error {
-    let why = "the backend began it before the step before it was done: what it did is done, and \
-               what was to come before it may be missing";
-    Error::refused(ErrorKind::Backend, slot.described.request.kind.name(), why)
 }

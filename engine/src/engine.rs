@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::depth::Decision;
 use crate::error::Error;
 use crate::file::{File, Slot};
+use crate::file_table;
 use crate::inflight::{InFlight, OpId};
 use crate::intake::{Context, Intake, Refused};
 use crate::lanes::LaneTable;
@@ -98,15 +99,7 @@ impl Engine {
         mut report: Report,
     ) -> Result<Self, Error> {
         let arena = pool::set_up(config, &mut *backend, &mut report)?;
-        if config.fixed_files > 0 {
-            match backend.register_slots(config.fixed_files) {
-                Ok(()) => report.fixed_files = config.fixed_files,
-                Err(error) => {
-                    let required = config.require.contains(Required::FIXED_FILES);
-                    report.note_unless(required, "registered files", error.to_string())?;
-                }
-            }
-        }
+        let file_slots = file_table::set_up(config, &mut *backend, &mut report)?;
         let capacity = config.capacity_or_default();
         let fixed_arena = arena.clone().filter(|_| report.fixed_buffers);
         let enters_before = backend.enters();
@@ -116,7 +109,7 @@ impl Engine {
                 number,
                 inflight: InFlight::new(capacity, number)
                     .with_bytes_max(config.capacity_bytes.unwrap_or(u64::MAX)),
-                chains: Chains::new(capacity, config.link),
+                chains: Chains::new(capacity, config.link, file_slots),
                 queue: VecDeque::with_capacity(capacity as usize),
                 arena,
                 fixed_arena,

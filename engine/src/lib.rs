@@ -47,17 +47,20 @@ mod variables;
 #[cfg(target_os = "linux")]
 mod kernel;
 
+mod answers;
 #[expect(unsafe_code, reason = "owns the memory that the kernel writes")]
 mod buffer;
 #[expect(unsafe_code, reason = "stores callbacks inline, without a heap allocation")]
 mod callback;
 mod chain;
+mod file_table;
 mod inflight;
 mod schedule;
 mod settle;
 #[expect(unsafe_code, reason = "moves a vector on after a short transfer")]
 mod slot;
 mod steps;
+mod whole_run;
 
 #[expect(unsafe_code, reason = "hands memory to the kernel")]
 pub mod backend;

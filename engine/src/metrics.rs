@@ -95,11 +95,11 @@ impl Metrics {
     pub(crate) fn of(&mut self, kind: RequestKind) -> Option<&mut OpMetrics> {
         use RequestKind as Kind;
         match kind {
-            Kind::Read | Kind::ReadVectored => Some(&mut self.read),
+            Kind::Read | Kind::ReadVectored | Kind::ReadSlot => Some(&mut self.read),
             Kind::Write | Kind::WriteVectored => Some(&mut self.write),
             Kind::Sync | Kind::SyncData | Kind::SyncRange => Some(&mut self.sync),
             Kind::Allocate | Kind::Truncate | Kind::Advise => Some(&mut self.space),
-            Kind::Open | Kind::Close => Some(&mut self.handles),
+            Kind::Open | Kind::Close | Kind::OpenSlot | Kind::CloseSlot => Some(&mut self.handles),
             Kind::Nop => None,
             _ => Some(&mut self.names),
         }

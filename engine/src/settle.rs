@@ -3,9 +3,10 @@
 //! for each completion but those that `dispatch` sees at once to be whole successes; never calls
 //! back and never touches a backend.
 
-use crate::backend::RequestKind;
+use crate::backend::{Request, RequestKind};
 use crate::error::{Error, ErrorKind, Ran};
 use crate::metrics::{Metrics, Success};
+use crate::platform::flags::RWF_APPEND;
 use crate::slot::{GivenUp, Slot};
 
 /// How often in a row EINTR and EAGAIN are answered by trying again. A regular file gives either
@@ -83,7 +84,8 @@ fn settle_short(slot: &mut Slot, bytes: u32, now_ns: u64, metrics: &mut Metrics)
 fn settle_errno(slot: &mut Slot, errno: i32, metrics: &mut Metrics) -> Settled {
     // Linux has closed the descriptor even when it says EINTR: to try again would close a
     // stranger's.
-    let repeatable = slot.described.request.kind != RequestKind::Close;
+    let kind = slot.described.request.kind;
+    let repeatable = !matches!(kind, RequestKind::Close | RequestKind::CloseSlot);
     let passing = repeatable && matches!(errno, libc::EINTR | libc::EAGAIN);
     // A worker that is stopped in the middle says EINTR.
     if slot.given_up.is_some() && (passing || errno == libc::ECANCELED) {
@@ -151,10 +153,31 @@ fn fail(slot: &Slot, error: Error, metrics: &mut Metrics) -> Settled {
     Settled::Finished(Err(error))
 }
 
+/// Whether a step of a chain that was begun too early, against the backend's contract, can be made
+/// again as if it had not been.
+pub(crate) fn is_repeatable(request: &Request) -> bool {
+    match request.kind {
+        RequestKind::Write | RequestKind::WriteVectored => request.flags & RWF_APPEND == 0,
+        RequestKind::Read
+        | RequestKind::ReadVectored
+        | RequestKind::Sync
+        | RequestKind::SyncData
+        | RequestKind::Nop => true,
+        _ => false,
+    }
+}
+
+/// What such a step comes to where it cannot.
+#[cold]
+pub(crate) fn begun_too_early(slot: &Slot) -> Error {
+    let why = "the backend began it before the step before it was done: what it did is done, and \
+               what was to come before it may be missing";
+    Error::refused(ErrorKind::Backend, slot.described.request.kind.name(), why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Request;
     use crate::inflight::InFlight;
     use crate::op::Described;
 

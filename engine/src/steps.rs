@@ -2,15 +2,17 @@
 //! up, called back once. Extends `intake::Intake` and `engine::Engine`; what a completion means for
 //! a chain is decided by `chain`.
 
+use crate::backend::{Backend, Request};
 use crate::callback::{Completion, Outcome};
-use crate::chain::{CHAIN_LEN_MAX, Next, Place};
+use crate::chain::{CHAIN_LEN_MAX, Chains, Next, Place};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
-use crate::inflight::OpId;
+use crate::inflight::{InFlight, OpId};
 use crate::intake::{Context, Intake, Panic, Refused, refuse};
 use crate::op::{After, Described, Operation};
 use crate::slot::GivenUp;
 use crate::turn::Turn;
+use crate::whole_run::RUN_LEN;
 
 /// The steps of one chain, in order.
 pub(crate) type Steps = [Option<(Described, After)>; CHAIN_LEN_MAX];
@@ -107,6 +109,28 @@ impl Intake {
     }
 }
 
+/// Puts the next steps of a chain into the batch, for which the window has this room.
+pub(crate) fn stage_steps(
+    chains: &mut Chains,
+    inflight: &mut InFlight,
+    backend: &dyn Backend,
+    batch: &mut Vec<Request>,
+    chain: u32,
+    room: usize,
+    now_ns: u64,
+) {
+    if room >= RUN_LEN && chains.has_whole_run(chain) {
+        // Also those that wait, so that one that is handed over a little earlier than the next does
+        // not go another way.
+        let others = (inflight.len() as usize).saturating_sub(RUN_LEN);
+        if backend.reads_whole(others) {
+            return chains.stage_whole(chain, now_ns, inflight, batch);
+        }
+    }
+    let links = |first, next| backend.links(first, next);
+    chains.stage(chain, room, now_ns, inflight, batch, links);
+}
+
 impl Engine {
     /// Settles a completion of a step.
     #[cold]
@@ -136,7 +160,8 @@ impl Engine {
     /// Asks the backend to stop what it has of a chain; answers whether all of that was taken.
     pub(crate) fn stop_chain(&mut self, chain: u32) -> bool {
         let mut taken = true;
-        for id in self.intake.chains.ids(chain) {
+        let stoppable = self.intake.chains.stoppable(chain);
+        for id in &self.intake.chains.ids(chain)[..stoppable] {
             let with_backend = self.intake.inflight.slot(*id).with_backend;
             taken &= !with_backend || self.backend.cancel(id.to_bits());
         }
@@ -152,6 +177,11 @@ impl Engine {
 
     fn finish_chain(&mut self, chain: u32, turn: &mut Turn) {
         turn.cancelled += u32::from(self.intake.chains.was_cancelled(chain));
+        if let Some(slot) = self.intake.chains.left_open(chain)
+            && self.backend.set_slot(slot, None).is_ok()
+        {
+            self.intake.chains.emptied(chain);
+        }
         let called = self.intake.call_back_chain(chain);
         self.called_back(called, turn);
     }

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::intake::{Intake, Panic};
 use crate::settle::{give_up, ran_before};
 use crate::slot::{GivenUp, Slot};
+use crate::steps::stage_steps;
 use std::os::fd::BorrowedFd;
 
 impl Engine {
@@ -48,9 +49,13 @@ impl Engine {
         }
         self.intake.metrics.sample_depth(self.window.occupied());
         let wait = self.bounded(wait, &turn);
-        let entered = self.backend.enter(wait, &mut self.completions);
+        let all = self.all_whole_files(wait, &turn);
+        let entered = self.backend.enter(all.unwrap_or(wait), &mut self.completions);
         self.dispatch(&mut turn);
         self.patience.observe(wait, turn.tick.completed);
+        if all.is_some() {
+            self.patience.observe_all(self.window.occupied() == 0);
+        }
         self.batch_rule.observe(turn.tick.submitted, self.window.occupied());
         self.batch_rule.follow(self.window.limit());
         self.intake.metrics.enters = self.backend.enters() - self.enters_before;
@@ -84,6 +89,16 @@ impl Engine {
             return Wait::None;
         }
         self.until_deadline(wait.capped(self.window.occupied()))
+    }
+
+    /// The wait for all that is in flight, if that is whole files and some were just handed over:
+    /// fewer completions would call nobody back, or only for some of what the page cache has.
+    #[inline]
+    fn all_whole_files(&mut self, wait: Wait, turn: &Turn) -> Option<Wait> {
+        let occupied = self.window.occupied();
+        let are_all =
+            turn.tick.submitted > 0 && self.intake.chains.whole_out() == occupied as usize;
+        are_all.then(|| self.patience.wait_for_all(wait, occupied)).flatten()
     }
 
     /// The wait, no longer than until the next deadline.
@@ -202,8 +217,15 @@ impl Engine {
                 has_chains = true;
                 // A chain is not cut for the sake of the batch's size.
                 let before = batch.len();
-                let links = |first, next| backend.links(first, next);
-                chains.stage(place.chain, room - slots, now_ns, inflight, batch, links);
+                stage_steps(
+                    chains,
+                    inflight,
+                    &***backend,
+                    batch,
+                    place.chain,
+                    room - slots,
+                    now_ns,
+                );
                 slots += batch.len() - before;
                 continue;
             }

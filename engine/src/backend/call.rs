@@ -50,6 +50,10 @@ pub(crate) unsafe fn perform(request: &Request) -> i32 {
         }
         // SAFETY: the request owns this descriptor, and gives it up now.
         RequestKind::Close => i64::from(unsafe { libc::close(request.len.cast_signed()) }),
+        // Only the ring has slots.
+        RequestKind::OpenSlot | RequestKind::ReadSlot | RequestKind::CloseSlot => {
+            return -libc::EOPNOTSUPP;
+        }
         RequestKind::Open
         | RequestKind::Stat
         | RequestKind::Rename

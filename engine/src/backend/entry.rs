@@ -48,6 +48,10 @@ fn rarer_entry(request: &Request, file: Target) -> Sqe {
         RequestKind::Truncate => op::ftruncate(file, offset),
         RequestKind::Advise => op::fadvise(file, offset, len, FileAdvice(flags)),
         RequestKind::Close => op::close(len.cast_signed()),
+        RequestKind::CloseSlot => match file {
+            Target::Fixed(slot) => op::close_slot(slot),
+            Target::Fd(_) => unreachable!("it always names a slot"),
+        },
         _ => name_entry(request, file),
     }
 }

@@ -3,7 +3,9 @@
 use super::{Backend, Completion, Request, RequestFile, RequestKind, Threads, Wait, ring};
 use crate::config::Config;
 use crate::lanes::Lanes;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
 
 /// Each backend that runs here, by its name.
 fn backends() -> Vec<Box<dyn Backend>> {
@@ -125,5 +127,84 @@ fn only_what_ends_a_chain_when_it_fails_may_have_something_linked_behind_it() {
             assert_eq!(results[1], (1, -libc::ECANCELED), "{kind:?} on {}", backend.name());
         }
         assert!(backend.links(RequestKind::Write, RequestKind::SyncData));
+    }
+}
+
+/// A run that reads the file at `path` whole by the slot 1.
+fn whole(path: &CStr, memory: &mut [u8]) -> [Request; 3] {
+    let file = RequestFile::Slot(1);
+    let about = |id, kind| Request { id, file, linked: id < 2, ..Request::without_file(kind) };
+    let (address, len) = (memory.as_mut_ptr(), u32::try_from(memory.len()).unwrap());
+    let path = path.as_ptr().cast_mut().cast();
+    [
+        Request { address: path, ..about(0, RequestKind::OpenSlot) },
+        Request { address, len, ..about(1, RequestKind::ReadSlot) },
+        about(2, RequestKind::CloseSlot),
+    ]
+}
+
+#[test]
+fn a_whole_file_is_read_by_a_run_that_closes_whatever_was_read() {
+    let (mut some, canceled) = (0, -libc::ECANCELED);
+    for mut backend in backends().into_iter().filter(|backend| backend.reads_whole(0)) {
+        some += 1;
+        assert!(!backend.reads_whole(7), "beside so many others it is slower");
+        backend.register_slots(2).unwrap();
+        let program = std::env::current_exe().unwrap();
+        let folder = tempfile::TempDir::new_in(program.parent().unwrap()).unwrap();
+        let name =
+            |path: std::path::PathBuf| CString::new(path.into_os_string().into_vec()).unwrap();
+        let long = name("n".repeat(5000).into());
+        let [file, missing, folder_itself] =
+            ["file", "missing", ""].map(|path| name(folder.path().join(path)));
+        std::fs::write(folder.path().join("file"), [7; 100]).unwrap();
+        let without_waiting = std::fs::File::open(folder.path().join("file")).unwrap();
+        let mut byte = [0];
+        let mut byte = [std::io::IoSliceMut::new(&mut byte)];
+        let flags = rustix::io::ReadWriteFlags::NOWAIT;
+        if let Err(errno) = rustix::io::preadv2(&without_waiting, &mut byte, 0, flags) {
+            eprintln!("skipped: this file system does not read without waiting: {errno}");
+            return;
+        }
+        for (path, len, results, filled) in [
+            (&file, 100, [0, 100, 0], false),
+            (&file, 10, [0, 10, 0], false),
+            // Short, at the end.
+            (&file, 101, [0, 100, 0], false),
+            (&missing, 10, [-libc::ENOENT, canceled, canceled], false),
+            // Refused when it is taken.
+            (&long, 10, [-libc::ENAMETOOLONG, canceled, canceled], false),
+            // Nothing is read that may have to be waited for.
+            (&folder_itself, 10, [0, canceled, canceled], true),
+        ] {
+            let mut memory = vec![0; len];
+            let found = run(backend.as_mut(), &whole(path, &mut memory));
+            assert_eq!(
+                found,
+                [(0, results[0]), (1, results[1]), (2, results[2])],
+                "{len} {path:?}"
+            );
+            assert!(
+                results[1] < 0 || memory.iter().filter(|byte| **byte == 7).count() >= len.min(100)
+            );
+            // What is left in the slot can be read and closed by itself.
+            let read = Request {
+                id: 3,
+                file: RequestFile::Slot(1),
+                address: memory.as_mut_ptr(),
+                len: 1,
+                ..Request::without_file(RequestKind::Read)
+            };
+            let errno = if filled { libc::EISDIR } else { libc::EBADF };
+            assert_eq!(run(backend.as_mut(), &[read]), [(3, -errno)]);
+            if filled {
+                let close = Request { linked: false, ..whole(path, &mut memory)[2] };
+                assert_eq!(run(backend.as_mut(), &[close]), [(2, 0)]);
+                assert_eq!(run(backend.as_mut(), &[read]), [(3, -libc::EBADF)]);
+            }
+        }
+    }
+    if some == 0 {
+        eprintln!("skipped: no backend here reads whole files by one run (Linux 5.17)");
     }
 }

@@ -40,6 +40,15 @@
 //!     a run are yielded in its order. A cancel ends its request and what is behind it in the run.
 //!     The last request of a batch is never linked, and the engine links two requests only if
 //!     [`links`](Backend::links) allows it.
+//! 11. **Whole files.** Where [`reads_whole`](Backend::reads_whole) allows it, a run may also be
+//!     [`OpenSlot`](RequestKind::OpenSlot), [`ReadSlot`](RequestKind::ReadSlot) and
+//!     [`CloseSlot`](RequestKind::CloseSlot) of one empty slot. Its read answers all its bytes, or
+//!     fewer only if the file ends there: what has come short in another way is `-EAGAIN`. When the
+//!     read has begun, the close begins behind it *whatever the read has come to*. Bytes that could
+//!     not be read a second time, those of a pipe or a terminal, are never read so: the run of such
+//!     a file is cut behind the open. Where the open has succeeded, the slot is empty after a
+//!     success of the close, and else filled; then the file in it can be read and closed by single
+//!     requests. A cancel of the read does not end the close.
 
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod bell;
@@ -67,6 +76,8 @@ mod threads;
 #[cfg(all(target_os = "linux", not(iomill_portable)))]
 mod uring;
 mod watch;
+#[cfg(all(target_os = "linux", not(iomill_portable)))]
+mod whole_files;
 
 pub(crate) use call::perform;
 pub use request::{Completion, Request, RequestFile, RequestKind};
@@ -188,6 +199,14 @@ pub unsafe trait Backend: std::fmt::Debug {
     /// may not, which is what this says unless it is implemented, the engine hands `next` over when
     /// it has seen the completion of `first`.
     fn links(&self, _first: RequestKind, _next: RequestKind) -> bool {
+        false
+    }
+
+    /// Whether a whole file is best read by one run, beside so many other requests, never more than
+    /// six. Where it is not, which is what this says unless it is implemented, the engine hands
+    /// over an open, a read and a close one after the other. Asked with 0 before the slots are
+    /// registered: no then is no for ever.
+    fn reads_whole(&self, _others: usize) -> bool {
         false
     }
 

@@ -45,6 +45,15 @@ pub enum RequestKind {
     MakeDirectory,
     /// linkat(2) of the path at `address` as that at `second`.
     Link,
+    /// As [`Open`](Self::Open), into the slot that is the file, and never with `O_CLOEXEC`, which a
+    /// slot cannot have. Only as the first of a [run of three](super::Backend::reads_whole); the
+    /// result is 0.
+    OpenSlot,
+    /// Reads the file in its slot from the start into `address..address + len`. Only in such a run;
+    /// the contract's part on whole files says what it answers.
+    ReadSlot,
+    /// Empties the slot that is the file, which closes what was opened into it.
+    CloseSlot,
 }
 
 impl RequestKind {
@@ -52,7 +61,7 @@ impl RequestKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Nop => "nop",
-            Self::Read | Self::ReadVectored => "read",
+            Self::Read | Self::ReadVectored | Self::ReadSlot => "read",
             Self::Write | Self::WriteVectored => "write",
             Self::Sync => "sync",
             Self::SyncData => "sync data of",
@@ -60,8 +69,8 @@ impl RequestKind {
             Self::Allocate => "allocate in",
             Self::Truncate => "truncate",
             Self::Advise => "advise on",
-            Self::Open => "open",
-            Self::Close => "close",
+            Self::Open | Self::OpenSlot => "open",
+            Self::Close | Self::CloseSlot => "close",
             Self::Stat => "look at",
             Self::Rename => "rename",
             Self::Unlink => "remove",

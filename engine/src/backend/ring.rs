@@ -36,6 +36,9 @@ pub(crate) fn ring(config: &Config, reason: &str) -> Result<(Box<dyn Backend>, R
         let required = config.require.contains(Required::RING_OPERATIONS);
         report.note_unless(required, "all but direct transfers through the ring", why)?;
     }
+    if let (true, Some(why)) = (config.link, uring.why_not_whole()) {
+        report.note("whole files in one batch", why);
+    }
     let missing: Vec<LaneOp> = uring.aside_kinds().flat_map(rows_of).copied().collect();
     let backend = with_lanes(uring, Base::Ring, &missing, config, &mut report)?;
     Ok((backend, report))

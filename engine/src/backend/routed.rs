@@ -12,7 +12,7 @@ use super::crew::Crew;
 use super::watch::Watch;
 use super::{Backend, Clock, Completion, Memory, Request, RequestFile, RequestKind, Wait};
 use crate::error::Error;
-use crate::lanes::{Base, CellIndex, Lane, LaneOp, LaneTable, QueueLength, Route};
+use crate::lanes::{Base, CellIndex, FileSystem, Lane, LaneOp, LaneTable, QueueLength, Route};
 use crate::platform::Processors;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::task::Waker;
@@ -328,6 +328,13 @@ unsafe impl<B: Backend> Backend for Routed<B> {
 
     fn links(&self, first: RequestKind, next: RequestKind) -> bool {
         self.base.links(first, next)
+    }
+
+    fn reads_whole(&self, others: usize) -> bool {
+        let queue = QueueLength::of(others + 3);
+        // Nothing is known of what a path leads to.
+        let open = CellIndex::new(LaneOp::Open, FileSystem::Unknown, false, queue);
+        self.table.route_at(open) == Route::Backend && self.base.reads_whole(others)
     }
 
     fn clock(&self) -> Clock {

@@ -5,6 +5,8 @@
 //! middle of a run, the kernel begins what it has of it, and the rest would begin with the next
 //! submission as a run of its own, without waiting for the first part.
 
+use crate::error::{Error, ErrorKind};
+
 /// One run.
 #[derive(Clone, Copy, Debug)]
 struct Run {
@@ -54,6 +56,15 @@ impl Runs {
         self.is_cut |= is_cut;
         is_cut
     }
+}
+
+/// The kernel took the first requests of a run and not the last: those would now begin on their
+/// own, whatever becomes of the first. So nothing is handed over any more.
+#[cold]
+pub(super) fn cut() -> Error {
+    let why = "the kernel had no memory for the whole of a chain, and took a part of it: free \
+               memory, and start the engine anew";
+    Error::refused(ErrorKind::Backend, "drive io_uring", why)
 }
 
 #[cfg(test)]

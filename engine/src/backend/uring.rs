@@ -5,8 +5,9 @@
 use super::bell::Bell;
 use super::call::perform;
 use super::entry::entry;
-use super::runs::Runs;
+use super::runs::{Runs, cut};
 use super::setup::{build, failed};
+use super::whole_files::{ENTRIES, MARK, OTHERS_MAX, WholeFiles, why_not};
 use super::{Backend, Completion, Memory, RUN_LEN_MAX, Request, RequestKind, Wait};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
@@ -47,6 +48,8 @@ pub(crate) struct Uring {
     aside: Vec<Request>,
     /// Where the runs of linked requests are among the entries that the kernel has not taken yet.
     runs: Runs,
+    /// The runs that read a whole file.
+    wholes: WholeFiles,
     /// Whether the kernel's own thread takes the entries.
     sqpoll: bool,
     stalls: u32,
@@ -88,8 +91,21 @@ impl Uring {
         }
         let aside = Vec::with_capacity(config.depth as usize);
         let (runs, sqpoll) = (Runs::new(config.depth), config.sqpoll.is_some());
+        let (wholes, stalls) = (WholeFiles::new(config.depth), 0);
         let (bell, listening, polls, polled) = (None, false, config.iopoll, 0);
-        Ok(Self { ring, probe, aside, runs, sqpoll, stalls: 0, bell, listening, polls, polled })
+        Ok(Self {
+            ring,
+            probe,
+            aside,
+            runs,
+            wholes,
+            sqpoll,
+            stalls,
+            bell,
+            listening,
+            polls,
+            polled,
+        })
     }
 
     /// What the set-up had to do without.
@@ -114,6 +130,11 @@ impl Uring {
             Opcode::LINKAT,
         ];
         all.into_iter().filter(|opcode| !self.probe.supports(*opcode))
+    }
+
+    /// Why no file can be read whole in one run, if that is so.
+    pub(super) fn why_not_whole(&self) -> Option<&'static str> {
+        why_not(&self.ring, self.sqpoll, self.polls)
     }
 }
 
@@ -171,26 +192,39 @@ unsafe impl Backend for Uring {
             && self.probe.supports(entry(&Request::without_file(next)).opcode)
     }
 
+    fn reads_whole(&self, others: usize) -> bool {
+        others <= OTHERS_MAX && self.why_not_whole().is_none()
+    }
+
     #[inline]
     unsafe fn stage(&mut self, batch: &[Request]) -> usize {
-        let mut in_run = false;
+        let (mut in_run, mut in_whole) = (false, false);
         for (index, request) in batch.iter().enumerate() {
-            if request.linked && !in_run && !self.has_room_for_run(&batch[index..]) {
-                return index;
+            if request.linked && !in_run {
+                if !self.has_room_for_run(&batch[index..]) {
+                    return index;
+                }
+                in_whole = request.kind == RequestKind::OpenSlot;
+                if in_whole {
+                    // SAFETY: the caller vouches for the requests' memory until their completions.
+                    unsafe { self.push_whole(&batch[index..index + 3]) };
+                }
             }
             in_run = request.linked;
+            if in_whole {
+                in_whole = in_run;
+                continue;
+            }
             let sqe = entry(request);
-            // Transfers are among what is `NEEDED`.
-            let is_sure = request.kind.is_transfer() && !self.polls;
-            if !is_sure && !self.takes(request, sqe.opcode) {
+            if !self.probe.supports(sqe.opcode) || (self.polls && !can_be_polled(request)) {
                 self.aside.push(*request);
                 continue;
             }
             // SAFETY: the caller vouches for the request's file and memory until its completion.
             if unsafe { self.ring.push(&sqe) }.is_err() {
-                self.polled -= u32::from(self.polls);
                 return index;
             }
+            self.polled += u32::from(self.polls);
         }
         batch.len()
     }
@@ -202,9 +236,11 @@ unsafe impl Backend for Uring {
             return true;
         }
         // What was set aside is not in the ring, and is done by the next `enter` anyway.
-        let sqe = op::cancel(Matching::user_data(id)).with_user_data(INTERNAL);
-        // SAFETY: a cancel names no memory and no file.
-        unsafe { self.ring.push(&sqe) }.is_ok()
+        self.wholes.names(id).into_iter().flatten().all(|name| {
+            let sqe = op::cancel(Matching::user_data(name)).with_user_data(INTERNAL);
+            // SAFETY: a cancel names no memory and no file.
+            unsafe { self.ring.push(&sqe) }.is_ok()
+        })
     }
 
     fn waker(&mut self) -> Result<Waker, Error> {
@@ -230,8 +266,8 @@ unsafe impl Backend for Uring {
             Wait::None
         };
         let offered = self.ring.pending();
-        let entered = match wait {
-            _ if self.polls => self.enter_and_poll(wait),
+        let entered = match self.wholes.lengthened(wait) {
+            wait if self.polls => self.enter_and_poll(wait),
             Wait::None => self.ring.submit(),
             Wait::AtLeast(at_least) => self.ring.submit_and_wait(at_least),
             Wait::For { at_least, timeout } => self.ring.submit_and_wait_for(at_least, timeout),
@@ -239,11 +275,13 @@ unsafe impl Backend for Uring {
         let before = completions.len();
         let mut rung = false;
         for cqe in self.ring.completions() {
-            if cqe.user_data < RUNG {
-                let id = cqe.user_data;
+            let id = cqe.user_data;
+            if id < MARK {
                 completions.push(Completion { id, result: cqe.res, lane: Lane::Ring });
+            } else if id < RUNG {
+                completions.extend(self.wholes.completed(id, cqe.res));
             } else {
-                rung |= cqe.user_data == RUNG;
+                rung |= id == RUNG;
             }
         }
         if self.polls {
@@ -273,7 +311,10 @@ impl Uring {
     #[cold]
     fn has_room_for_run(&mut self, batch: &[Request]) -> bool {
         let linked = batch.iter().take_while(|request| request.linked).count();
-        let len = u32::try_from(linked + 1).unwrap_or(u32::MAX);
+        let len = match batch[0].kind {
+            RequestKind::OpenSlot => ENTRIES,
+            _ => u32::try_from(linked + 1).unwrap_or(u32::MAX),
+        };
         let pending = self.ring.pending();
         let fits = len <= self.ring.sq_entries() - pending;
         if fits {
@@ -282,11 +323,18 @@ impl Uring {
         fits
     }
 
-    /// Whether the ring takes such a request; one that is to be polled is counted then.
-    fn takes(&mut self, request: &Request, opcode: Opcode) -> bool {
-        let takes = self.probe.supports(opcode) && (!self.polls || can_be_polled(request));
-        self.polled += u32::from(self.polls && takes);
-        takes
+    /// Stages a run that reads a whole file, for which there is room.
+    ///
+    /// # Safety
+    /// The contract of `stage`: the path and the memory stay valid until the completions.
+    #[cold]
+    unsafe fn push_whole(&mut self, run: &[Request]) {
+        for sqe in self.wholes.begin(run) {
+            // SAFETY: the caller vouches for the path and the memory; the byte of the look is kept
+            // beside the ring, and is dropped after it.
+            let pushed = unsafe { self.ring.push(&sqe) };
+            assert!(pushed.is_ok(), "there was room for the whole run");
+        }
     }
 
     /// Keeps one poll of the bell with the ring; answers whether a wake-up would be noticed.
@@ -349,13 +397,4 @@ impl Uring {
 /// Whether a ring that polls takes it. On Linux 5.10 it refuses even what does nothing.
 fn can_be_polled(request: &Request) -> bool {
     request.kind.is_transfer() && request.direct
-}
-
-/// The kernel took the first requests of a run and not the last: those would now begin on their
-/// own, whatever becomes of the first. So nothing is handed over any more.
-#[cold]
-fn cut() -> Error {
-    let why = "the kernel had no memory for the whole of a chain, and took a part of it: free \
-               memory, and start the engine anew";
-    Error::refused(ErrorKind::Backend, "drive io_uring", why)
 }

@@ -142,7 +142,7 @@ fn pieces(request: &Request) -> impl Iterator<Item = (*mut u8, usize)> {
     let (address, len) = (request.address, request.len);
     let is_vector = matches!(request.kind, RequestKind::ReadVectored | RequestKind::WriteVectored);
     let count = match request.kind {
-        RequestKind::Read | RequestKind::Write => 1,
+        RequestKind::Read | RequestKind::ReadSlot | RequestKind::Write => 1,
         _ if is_vector => len.min(PIECES_MAX),
         _ => 0,
     };

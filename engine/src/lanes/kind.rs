@@ -79,7 +79,7 @@ impl LaneOp {
             RequestKind::Read if request.flags == 0 && request.len < LONG_READ_MIN_BYTES => {
                 Self::Read
             }
-            RequestKind::Read | RequestKind::ReadVectored => Self::LongRead,
+            RequestKind::Read | RequestKind::ReadVectored | RequestKind::ReadSlot => Self::LongRead,
             RequestKind::Write | RequestKind::WriteVectored => {
                 let durable = request.flags & RWF_DSYNC != 0;
                 if durable { Self::DurableWrite } else { Self::Write }
@@ -93,7 +93,8 @@ impl LaneOp {
                 let creates = (libc::O_CREAT | libc::O_TRUNC).cast_unsigned();
                 if request.flags & creates != 0 { Self::Create } else { Self::Open }
             }
-            RequestKind::Close => Self::Close,
+            RequestKind::Close | RequestKind::CloseSlot => Self::Close,
+            RequestKind::OpenSlot => Self::Open,
             RequestKind::Stat => Self::Stat,
             RequestKind::Rename => Self::Rename,
             RequestKind::Unlink => Self::Unlink,

@@ -7,7 +7,7 @@ use super::{
     Advise, Allocate, Append, Link, MakeDirectory, Nop, Open, Read, ReadVectored, Rename, Stat,
     Sync, SyncRange, Truncate, Unlink, Write, WriteVectored, WriteWith,
 };
-use crate::chain::Answers;
+use crate::answers::Answers;
 use crate::error::Error;
 use std::path::Path;
 

@@ -3,9 +3,9 @@
 use super::operation::Operation;
 use super::operation::sealed::{After, Describe, Described, Surroundings};
 use super::transfer::transfer;
+use crate::answers::Answers;
 use crate::backend::RequestKind;
 use crate::buffer::Buffer;
-use crate::chain::Answers;
 use crate::error::{Error, ErrorKind};
 use crate::file::File;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! What every operation has in common: the trait that the engine knows it by, hidden from callers
 //! but for its name. Implemented by the other files of this folder only.
 
+use crate::answers::Answers;
 use crate::backend::{Request, RequestFile, RequestKind};
 use crate::buffer::Arena;
-use crate::chain::Answers;
 use crate::error::{Error, ErrorKind};
 use crate::file::File;
 use std::path::Path;

@@ -3,9 +3,9 @@
 use super::operation::Operation;
 use super::operation::sealed::{After, Describe, Described, Surroundings};
 use super::path::KernelPath;
+use crate::answers::Answers;
 use crate::backend::{Request, RequestKind};
 use crate::buffer::Buffer;
-use crate::chain::Answers;
 use crate::error::Error;
 use crate::file::File;
 use std::path::Path;
@@ -15,12 +15,14 @@ use std::path::Path;
 ///
 /// Output: the number of bytes. As many as the buffer holds may mean that the file is longer.
 ///
-/// The descriptor is closed whatever happens: by the chain's last step, or on the spot where the
-/// chain ends before. An engine that has to leak the operation at a shutdown leaks the descriptor
-/// with it.
+/// The file is closed whatever happens: by the chain's last step, or on the spot where the chain
+/// ends before. An engine that has to leak the operation at a shutdown leaks the open file with it.
 ///
-/// Kernel: `IORING_OP_OPENAT`, `READ` and `CLOSE` (Linux 5.6). A later step needs the descriptor
-/// that the first one answers, so these are handed over one after the other.
+/// Kernel: `IORING_OP_OPENAT`, `READ` and `CLOSE` (Linux 5.6). Where few requests are in the engine
+/// and the kernel can do it (Linux 5.17), they are one linked run on a slot of the registered files
+/// and cost one system call, if the file is a regular one of a file system that can read without
+/// waiting. Else each is handed over when the one before has completed. Where a run cannot tell
+/// that it came to the end of the file, the file is closed and read once more from the start.
 #[derive(Debug)]
 pub struct ReadWhole {
     path: KernelPath,
@@ -57,7 +59,8 @@ impl Operation for ReadWhole {
             Some(close) => close.as_ref().is_err_and(|error| error.errno().is_none()),
             None => true,
         };
-        if let (Some(Ok(fd)), true) = (&open, is_open) {
+        // A slot is the engine's to close.
+        if let (Some(Ok(fd)), true) = (&open, is_open && !answers.in_slot) {
             drop(File::from_kernel(*fd, self.path.as_path()));
         }
         let outcome = match (open, read) {

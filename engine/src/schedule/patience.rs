@@ -25,10 +25,12 @@ pub(crate) struct Patience {
     share: u32,
     /// Waits that are left until it may grow again.
     pause: u32,
+    /// The same for waits for all that is in flight.
+    pause_for_all: u32,
 }
 
 impl Patience {
-    pub(crate) const START: Self = Self { share: 1, pause: 0 };
+    pub(crate) const START: Self = Self { share: 1, pause: 0, pause_for_all: 0 };
 
     /// The next wait, with so large a window, which will be full or not.
     #[inline]
@@ -46,12 +48,32 @@ impl Patience {
     pub(crate) fn observe(&mut self, wait: Wait, came: u32) {
         let at_least = wait.at_least();
         if came < at_least {
-            *self = Self { share: (at_least / 2).max(1), pause: PAUSE };
+            (self.share, self.pause) = ((at_least / 2).max(1), PAUSE);
         } else if at_least > 0 && self.pause > 0 {
             self.pause -= 1;
         } else if at_least >= self.share {
             self.share = at_least.saturating_mul(2);
         }
+    }
+
+    /// Instead of a wait for some requests one for all that are in flight, where they come together
+    /// if nothing has to be waited for; `None` for a while after they did not.
+    pub(crate) fn wait_for_all(&mut self, wait: Wait, in_flight: u32) -> Option<Wait> {
+        if wait != Wait::None && self.pause_for_all > 0 {
+            self.pause_for_all -= 1;
+            return None;
+        }
+        let timeout = match wait {
+            Wait::None => return None,
+            Wait::AtLeast(_) => WAIT_MAX,
+            Wait::For { timeout, .. } => timeout.min(WAIT_MAX),
+        };
+        Some(Wait::For { at_least: in_flight, timeout })
+    }
+
+    /// After a wait for all: whether they came.
+    pub(crate) fn observe_all(&mut self, came: bool) {
+        self.pause_for_all = if came { 0 } else { PAUSE };
     }
 }
 
@@ -76,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_does_not_come_in_time_is_not_waited_for_again_soon() {
-        let mut patience = Patience { share: 8, pause: 0 };
+        let mut patience = Patience { share: 8, ..Patience::START };
         let wait = patience.wait(256, true);
         assert_eq!(wait, Wait::For { at_least: 8, timeout: WAIT_MAX });
         patience.observe(wait, 7);
@@ -94,5 +116,24 @@ mod tests {
             patience.observe(patience.wait(256, true), 0);
         }
         assert_eq!(patience.wait(256, true), Wait::AtLeast(1));
+    }
+
+    #[test]
+    fn after_all_did_not_come_in_time_they_are_not_waited_for_for_a_while() {
+        let mut patience = Patience::START;
+        let all = Some(Wait::For { at_least: 6, timeout: WAIT_MAX });
+        assert_eq!(patience.wait_for_all(Wait::AtLeast(1), 6), all);
+        patience.observe_all(true);
+        assert_eq!(patience.wait_for_all(Wait::None, 6), None, "nobody waits");
+        assert_eq!(patience.wait_for_all(Wait::AtLeast(2), 6), all);
+        let timeout = WAIT_MAX / 2;
+        let (one, shorter) =
+            (Wait::For { at_least: 1, timeout }, Wait::For { at_least: 6, timeout });
+        assert_eq!(patience.wait_for_all(one, 6), Some(shorter));
+        patience.observe_all(false);
+        for _ in 0..PAUSE {
+            assert_eq!(patience.wait_for_all(Wait::AtLeast(1), 6), None);
+        }
+        assert_eq!(patience.wait_for_all(Wait::AtLeast(1), 6), all);
     }
 }

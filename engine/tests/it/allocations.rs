@@ -4,7 +4,7 @@
 use iomill_engine::depth::Target;
 use iomill_engine::{
     BackendChoice, Buffer, Chain, Completion, Config, Context, DurableWrite, Engine, File, Lane,
-    LaneOp, LaneTable, Lanes, Read, Route, Sync, Wait, Write,
+    LaneOp, LaneTable, Lanes, Read, ReadWhole, Route, Sync, Wait, Write,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -123,6 +123,38 @@ fn a_request_allocates_nothing_and_a_batch_enters_the_kernel_at_most_once() {
         if backend == BackendChoice::IoUring {
             assert!(engine.metrics().enters <= 1000, "{} enters", engine.metrics().enters);
         }
+    }
+}
+
+/// Reads the file whole, for ever, with the same path and buffer.
+fn whole_again(done: Completion<ReadWhole>, cx: &mut Context<'_>) {
+    assert_eq!(done.result.unwrap(), 1000);
+    cx.submit(done.op, whole_again).unwrap();
+}
+
+#[test]
+fn a_file_that_is_read_whole_allocates_nothing_in_one_run_and_in_parts() {
+    let temporary = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::fs::write(temporary.path(), [1; 1000]).unwrap();
+    for (backend, at_once) in
+        [BackendChoice::IoUring, BackendChoice::Threads].into_iter().flat_map(|b| [(b, 3), (b, 5)])
+    {
+        let Some(mut engine) = engine(backend, false) else { continue };
+        for _ in 0..at_once {
+            let op = ReadWhole::new(temporary.path(), engine.buffer().unwrap()).unwrap();
+            engine.submit(op, whole_again).unwrap();
+        }
+        for _ in 0..200 {
+            engine.tick(Wait::AtLeast(1)).unwrap();
+        }
+        COUNTED.set(Some(0));
+        let mut completed = 0;
+        for _ in 0..1000 {
+            completed += engine.tick(Wait::AtLeast(1)).unwrap().completed;
+        }
+        let counted = COUNTED.take();
+        assert!(completed >= 100, "{completed}");
+        assert_eq!(counted, Some(0), "allocations on {backend:?}, {at_once} files at once");
     }
 }
 

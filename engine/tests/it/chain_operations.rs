@@ -98,7 +98,7 @@ fn a_read_whole_that_is_cancelled_behind_its_open_leaks_no_descriptor() {
 
 /// How many descriptors this thread's own table has: tests run beside each other in one process, so
 /// the table is made this thread's first.
-fn descriptors() -> usize {
+pub(crate) fn descriptors() -> usize {
     thread_local! {
         static OWN: () = {
             // SAFETY: no memory is named; other threads keep the table that they had.

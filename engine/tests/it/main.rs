@@ -48,3 +48,5 @@ mod sim_workload;
 mod stuck;
 #[cfg(feature = "sim")]
 mod waiting;
+mod whole_files;
+mod whole_twins;

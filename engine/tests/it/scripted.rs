@@ -3,7 +3,7 @@
 //! them short or refuses them, and links as the contract says, or not at all.
 
 use iomill_engine::backend::{Backend, Completion, Memory, Request, RequestFile, RequestKind};
-use iomill_engine::{Config, Engine, Error, Lane, Wait};
+use iomill_engine::{Config, Engine, Error, File, Lane, Wait};
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::{BorrowedFd, RawFd};
@@ -42,6 +42,8 @@ pub(crate) struct Script {
     pub(crate) begun: Vec<Seen>,
     /// Ids that the engine wanted to be given up.
     pub(crate) cancelled: Vec<u64>,
+    /// How many ids those were in all.
+    pub(crate) cancels: u32,
     /// While set, nothing is begun and nothing completes.
     pub(crate) held: bool,
     /// The next request that is cancelled is begun all the same, and nothing behind it.
@@ -50,6 +52,17 @@ pub(crate) struct Script {
     pub(crate) breaks_the_contract: bool,
     /// As Linux does when it refuses the last request of a run before it begins any.
     pub(crate) refuses_runs: Option<i32>,
+    /// Whether files are read whole in one run.
+    pub(crate) reads_whole: bool,
+    /// Whether such runs end behind their open, as if their files were pipes.
+    pub(crate) cuts_whole: bool,
+    /// What every request of this kind fails with, whatever the fates say.
+    pub(crate) fails: Option<(RequestKind, i32)>,
+    /// What is open in the slots, and how many there are.
+    pub(crate) slots: HashMap<u32, RawFd>,
+    pub(crate) slot_count: u32,
+    /// At most so many slots can be had.
+    pub(crate) slots_max: Option<u32>,
 }
 
 impl Script {
@@ -68,7 +81,16 @@ pub(crate) struct Scripted {
 
 /// An engine on a scripted backend, and the script.
 pub(crate) fn scripted(config: &Config, links: bool) -> (Engine, Rc<RefCell<Script>>) {
-    let script = Rc::new(RefCell::new(Script::default()));
+    scripted_by(config, links, Script::default())
+}
+
+/// The same with a script that says something before the engine starts.
+pub(crate) fn scripted_by(
+    config: &Config,
+    links: bool,
+    script: Script,
+) -> (Engine, Rc<RefCell<Script>>) {
+    let script = Rc::new(RefCell::new(script));
     let backend = Scripted { script: Rc::clone(&script), staged: VecDeque::new(), links };
     (Engine::with_backend(config, Box::new(backend)).unwrap(), script)
 }
@@ -113,10 +135,48 @@ impl Script {
             RequestFile::Fd(fd) => self.fates_of.get_mut(&fd).unwrap_or(&mut self.fates),
             _ => &mut self.fates,
         };
-        match fates.pop_front().unwrap_or(Fate::Good) {
-            Fate::Good => carry_out(request, usize::MAX),
-            Fate::Short(most) => carry_out(request, most),
+        let fate = fates.pop_front().unwrap_or(Fate::Good);
+        if let (RequestKind::Close, Fate::Errno(errno)) = (request.kind, fate) {
+            // The descriptor is gone whatever the kernel says.
+            self.carry_out(request, 0);
+            return -errno;
+        }
+        if let Some((_, errno)) = self.fails.filter(|(kind, _)| kind.name() == request.kind.name())
+        {
+            return -errno;
+        }
+        match fate {
+            Fate::Good => self.carry_out(request, usize::MAX),
+            Fate::Short(most) => self.carry_out(request, most),
             Fate::Errno(errno) => -errno,
+        }
+    }
+
+    /// Carries out what is about a slot; what is not, without one.
+    fn carry_out(&mut self, request: &Request, most: usize) -> i32 {
+        let RequestFile::Slot(slot) = request.file else { return carry_out(request, most) };
+        let plain = |kind, file| Request { kind, file, ..*request };
+        if request.kind == RequestKind::OpenSlot {
+            let answer = carry_out(&plain(RequestKind::Open, RequestFile::None), most);
+            if answer < 0 {
+                return answer;
+            }
+            assert_eq!(self.slots.insert(slot, answer), None, "the slot was in use");
+            return 0;
+        }
+        let Some(fd) = self.slots.get(&slot).copied() else { return -libc::EBADF };
+        match request.kind {
+            RequestKind::CloseSlot => {
+                self.slots.remove(&slot);
+                // SAFETY: the script owns the descriptor, and gives it up.
+                unsafe { libc::close(fd) }
+            }
+            RequestKind::ReadSlot => {
+                let read = plain(RequestKind::Read, RequestFile::Fd(fd));
+                let (all, answer) = (carry_out(&read, usize::MAX), carry_out(&read, most));
+                if answer < all { -libc::EAGAIN } else { answer }
+            }
+            kind => carry_out(&plain(kind, RequestFile::Fd(fd)), most),
         }
     }
 }
@@ -140,12 +200,25 @@ unsafe impl Backend for Scripted {
         Ok(())
     }
 
-    fn register_slots(&mut self, _slots: u32) -> Result<(), Error> {
+    fn register_slots(&mut self, slots: u32) -> Result<(), Error> {
+        let mut script = self.script.borrow_mut();
+        if script.slots_max.is_some_and(|most| slots > most) {
+            return Err(File::open("no such file").unwrap_err());
+        }
+        script.slot_count = slots;
         Ok(())
     }
 
-    fn set_slot(&mut self, _slot: u32, _file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+    fn set_slot(&mut self, slot: u32, file: Option<BorrowedFd<'_>>) -> Result<(), Error> {
+        if let (None, Some(fd)) = (file, self.script.borrow_mut().slots.remove(&slot)) {
+            // SAFETY: the script owns the descriptor, and gives it up.
+            assert_eq!(unsafe { libc::close(fd) }, 0);
+        }
         Ok(())
+    }
+
+    fn reads_whole(&self, _others: usize) -> bool {
+        self.script.borrow().reads_whole
     }
 
     fn links(&self, _first: RequestKind, _next: RequestKind) -> bool {
@@ -160,7 +233,9 @@ unsafe impl Backend for Scripted {
     }
 
     fn cancel(&mut self, id: u64) -> bool {
-        self.script.borrow_mut().cancelled.push(id);
+        let mut script = self.script.borrow_mut();
+        script.cancelled.push(id);
+        script.cancels += 1;
         true
     }
 
@@ -181,6 +256,7 @@ unsafe impl Backend for Scripted {
             let behind = before.is_some_and(|before| before.linked);
             before = Some(request);
             broken &= behind;
+            let was_broken = broken;
             let late = too_late == Some(request.id);
             let was_cancelled = too_late.is_none() && cancelled.contains(&request.id);
             if script.held && !late && !was_cancelled && !broken {
@@ -197,6 +273,12 @@ unsafe impl Backend for Scripted {
             let is_full =
                 !request.kind.is_transfer() || i64::from(result) == i64::from(request.len);
             broken = request.linked && (result < 0 || !is_full) && !script.breaks_the_contract;
+            broken = match request.kind {
+                RequestKind::OpenSlot => broken || script.cuts_whole,
+                // The close begins if the read has, or would have without a cancel.
+                RequestKind::ReadSlot => was_broken,
+                _ => broken,
+            };
             completions.push(Completion { id: request.id, result, lane: Lane::Ring });
         }
         self.staged = left;

@@ -36,6 +36,10 @@ impl Model {
                 0..=5 => self.file(order).map(|_| 0),
                 _ => Err(libc::EINVAL),
             }),
+            // It says that it does not read so.
+            RequestKind::OpenSlot | RequestKind::ReadSlot | RequestKind::CloseSlot => {
+                Answer::of(Err(libc::EOPNOTSUPP))
+            }
             RequestKind::Open
             | RequestKind::Stat
             | RequestKind::Rename

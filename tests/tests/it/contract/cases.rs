@@ -63,6 +63,8 @@ macro_rules! cases {
             chain_without_room_for_all_steps_is_handed_back
             copy_gives_the_same_bytes_and_stops_at_the_end
             file_is_read_whole_by_its_path
+            many_files_are_read_whole_however_many_at_once
+            pipe_is_read_whole_without_the_loss_of_a_byte
             durable_write_is_whole_by_each_method
             cancelled_and_overdue_chains_call_back_once_and_tell_their_step
         );

@@ -3,12 +3,15 @@
 //! It never looks at what is handed to the kernel: the engine's own tests do.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::Duration;
 
 use iomill_engine::{
     Chain, Completion, Context, CopyParts, CopyRange, DurableAppend, DurableMethod, DurableWrite,
     Error, ErrorKind, File, Nop, Open, ReadWhole, Rename, Sync, Wait,
 };
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::subject::{
     Count, Subject, complete, contents, open, open_for_writing, pattern, read, try_open, write,
@@ -190,6 +193,75 @@ pub(super) fn file_is_read_whole_by_its_path(subject: &Subject) {
     // Opened or not: Linux finds out at the first read, the simulated disk when it is opened.
     assert_eq!(error.kind(), ErrorKind::IsDirectory);
     assert!(matches!(error.failed_step(), Some(0 | 1)), "{error}");
+}
+
+pub(super) fn many_files_are_read_whole_however_many_at_once(subject: &Subject) {
+    let lens = [0, 1, 511, 512, 513, 3000, 4095, 4096];
+    let path = |len: usize| subject.path(&format!("whole-{len}"));
+    for len in lens {
+        subject.file(&format!("whole-{len}"), &pattern(len));
+    }
+    let mut engine = subject.config().depth(24).capacity(96).buffers(32, 4096).start().unwrap();
+    let count = Count::default();
+    for at_once in [1, 2, 3, 4, 30] {
+        for round in 0..60 {
+            let len = lens[round * 5 % lens.len()];
+            let is_missing = round % 7 == 3;
+            let path = if is_missing { subject.path("missing") } else { path(len) };
+            let mut buffer = engine.buffer().unwrap();
+            let most = if round % 5 == 0 { 512 } else { 4096 };
+            buffer.set_len(most);
+            let inside = count.clone();
+            let op = ReadWhole::new(path, buffer).unwrap();
+            let accepted = engine.submit(op, move |done, _| {
+                inside.add();
+                if is_missing {
+                    let error = done.result.unwrap_err();
+                    assert_eq!((error.kind(), error.failed_step()), (ErrorKind::NotFound, Some(0)));
+                    return;
+                }
+                let there = len.min(most);
+                assert_eq!(done.result.unwrap() as usize, there);
+                assert_eq!(done.op.buffer[..there], pattern(len)[..there]);
+            });
+            accepted.map_err(|refused| refused.error).unwrap();
+            while engine.in_flight() > 3 * (at_once - 1) {
+                engine.tick(Wait::AtLeast(1)).unwrap();
+            }
+        }
+        engine.drain().unwrap();
+    }
+    assert_eq!(count.get(), 5 * 60, "each exactly once");
+}
+
+pub(super) fn pipe_is_read_whole_without_the_loss_of_a_byte(subject: &Subject) {
+    if subject.disk().is_some() {
+        // A simulated disk has no pipes.
+        return;
+    }
+    let path = subject.path("pipe");
+    mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let mut engine = subject.engine();
+    let mut pipe = fs::File::options().read(true).write(true).open(&path).unwrap();
+    pipe.write_all(b"first ").unwrap();
+    let op = ReadWhole::new(&path, engine.buffer().unwrap()).unwrap();
+    let count = Count::default();
+    let inside = count.clone();
+    let accepted = engine.submit(op, move |done, _| {
+        assert_eq!(done.result.unwrap(), 12);
+        assert_eq!(done.op.buffer[..12], *b"first second");
+        inside.add();
+    });
+    accepted.map_err(|refused| refused.error).unwrap();
+    for _ in 0..10 {
+        // It takes what is there, and goes on to wait for the rest.
+        engine.tick(Wait::For { at_least: 1, timeout: Duration::from_millis(3) }).unwrap();
+    }
+    assert_eq!(count.get(), 0, "the pipe has not ended");
+    pipe.write_all(b"second").unwrap();
+    drop(pipe);
+    engine.drain().unwrap();
+    assert_eq!(count.get(), 1);
 }
 
 pub(super) fn durable_write_is_whole_by_each_method(subject: &Subject) {

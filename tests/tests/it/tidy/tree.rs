@@ -55,6 +55,7 @@ const UNSAFE_ENGINE_FILES: &[(&str, &str)] = &[
     ("engine/tests/it/scripted.rs", "a backend that follows a script implements the unsafe trait"),
     ("tests/src/bin/guest-features.rs", "pushes single entries into a ring, to see what is taken"),
     ("engine/tests/it/stuck.rs", "a backend that never completes implements the unsafe trait"),
+    ("engine/tests/it/whole_files.rs", "asks for a lease, which tells whether a file is open"),
     ("tests/src/fuzz/completions.rs", "a backend that lies implements the unsafe trait"),
 ];
 
