@@ -4,7 +4,7 @@
 use crate::backend::Wait;
 use std::time::Duration;
 
-/// A quarter of a batch, which is a quarter of the window.
+/// Half a batch, which is an eighth of the window.
 const PART: u32 = 16;
 /// The gain of more is gone here.
 const SHARE_MAX: u32 = 8;
