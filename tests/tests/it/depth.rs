@@ -35,7 +35,7 @@ fn the_knee_is_found_on_every_kind_of_device() {
 
 #[test]
 fn batches_and_classes_change_nothing() {
-    let variant = Variant { batched: true, classes: true };
+    let variant = Variant { batched: true, classes: true, ..Variant::default() };
     let outcome = knee(&known("M/M/8", 8000.0, 8, variant), Who::Ours, 1);
     assert!(outcome.pass, "{outcome:?}");
 }
