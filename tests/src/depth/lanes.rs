@@ -32,8 +32,8 @@ impl Lanes {
     }
 
     /// The next request for the device, as the engine's window chooses it: whether it is a write.
-    pub(super) fn next(&mut self, limits: Limits, writes: u32) -> Option<bool> {
-        let may_write = writes < limits.writes;
+    pub(super) fn next(&mut self, limits: Limits, taken: u32, writes: u32) -> Option<bool> {
+        let may_write = limits.left_to_writes(taken, writes, true) > 0;
         if may_write && self.held > 0 {
             self.held -= 1;
             return Some(true);
@@ -44,11 +44,20 @@ impl Lanes {
             }
             self.held += 1;
         }
-        None
+        if self.held == 0 || limits.left_to_writes(taken, writes, false) == 0 {
+            return None;
+        }
+        self.held -= 1;
+        Some(true)
     }
 
-    /// Whether requests wait.
-    pub(super) fn is_hungry(&self) -> bool {
+    /// Whether requests wait that were not held back.
+    pub(super) fn are_queued(&self) -> bool {
         !self.queue.is_empty()
+    }
+
+    /// Whether all that waits are writes that have given way.
+    pub(super) fn are_only_held(&self) -> bool {
+        self.queue.is_empty() && self.held > 0
     }
 }

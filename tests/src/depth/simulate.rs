@@ -104,6 +104,8 @@ struct Engine {
     writes_in_flight: u32,
     arrived: Vec<u32>,
     is_hungry: bool,
+    /// Slots left free at that time, since all that waited were writes that give way.
+    unused: u32,
     /// Its loop is busy until then.
     busy_until: f64,
     is_tick_due: bool,
@@ -144,6 +146,7 @@ pub fn simulate(run: &Run<'_>, rules: &mut [Box<dyn Rule>]) -> Vec<Vec<Slot>> {
         writes_in_flight: 0,
         arrived: Vec::new(),
         is_hungry: true,
+        unused: 0,
         busy_until: 0.0,
         is_tick_due: false,
         seen: 0.0,
@@ -289,7 +292,8 @@ impl World<'_, '_> {
         if !self.done.is_empty() {
             let backlog = state.is_hungry;
             let (now_ns, engine) = (whole(self.now), if is_shared { engine } else { 0 });
-            rule.observe(&Reap { now_ns, done: &self.done, in_flight, backlog, engine });
+            let (done, unused) = (&self.done[..], state.unused);
+            rule.observe(&Reap { now_ns, done, in_flight, backlog, unused, engine });
         }
         u32::try_from(self.done.len()).expect("no more than the flights")
     }
@@ -329,10 +333,13 @@ impl World<'_, '_> {
             }
         }
         let state = &mut self.engines[engine];
-        state.is_hungry = match &self.lanes {
-            Some(lanes) => lanes.is_hungry(),
-            None => self.waiting >= 1.0,
-        };
+        if let Some(lanes) = &self.lanes {
+            let is_held = lanes.are_only_held();
+            state.unused = if is_held { limits.total.saturating_sub(state.in_flight) } else { 0 };
+            state.is_hungry = is_held || lanes.are_queued();
+        } else {
+            state.is_hungry = self.waiting >= 1.0;
+        }
         submitted
     }
 
@@ -340,7 +347,7 @@ impl World<'_, '_> {
     fn next(&mut self, engine: usize, limits: Limits) -> Option<bool> {
         let state = &self.engines[engine];
         if let Some(lanes) = &mut self.lanes {
-            return lanes.next(limits, state.writes_in_flight);
+            return lanes.next(limits, state.in_flight, state.writes_in_flight);
         }
         if self.waiting < 1.0 {
             return None;
