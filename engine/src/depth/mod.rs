@@ -13,6 +13,7 @@ mod grid;
 mod knee;
 mod latency;
 mod limits;
+mod pace;
 mod sample;
 mod share;
 mod target;
