@@ -8,7 +8,7 @@ pub(super) const GLANCE_BATCHES: usize = 6;
 
 /// A batch that takes so many times as long as the middle one would, and this much more, has met a
 /// stall.
-const STALL_TIMES: f64 = 3.0;
+const STALL_TIMES: f64 = 2.0;
 const STALL_NS: f64 = 5e6;
 
 /// The rates of the batches of one measurement.

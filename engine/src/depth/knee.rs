@@ -231,9 +231,8 @@ impl Knee {
         let measured = self.epoch.measured();
         self.epoch = Epoch::new();
         (self.slack, self.pressed) = (0, 0);
-        if self.pace.learn(&measured) {
-            // All over again: what is known was measured without the stalls.
-            self.search_from(0);
+        if let Some(index) = self.pace.learn(&measured, &self.curve) {
+            self.search_from(index);
             return (measured, Why::Restarted);
         }
         let in_force = measured.depth_mean;

@@ -11,6 +11,7 @@
 //! depth of 2 gives; over the whole time both give the same. So where stalls are a large part of
 //! the time and come often, a batch goes on until a stall is over, and thus holds whole ones.
 
+use super::curve::Curve;
 use super::epoch::{BATCHES, Measured};
 
 /// Completions of a batch at least, and of a batch of a glance.
@@ -26,10 +27,12 @@ const SLOW_BATCH_NS: u64 = 125_000_000;
 const SLOW_BATCH_SLOTS: u32 = 8;
 
 /// Stalls are regular when there are so many within about so long, and the lost part of the time is
-/// as large as this. Collections of garbage of 60 ms each second are 3 of them and 0.06.
-const STALLS: f64 = 5.0;
+/// as large as this. Collections of garbage of 60 ms each second are two of them at most, and 0.06.
+const STALLS: f64 = 4.0;
 const LOOK_BACK_NS: f64 = 1e9;
-const LOST: f64 = 0.15;
+const LOST: f64 = 0.12;
+/// A sweep that counts them begins where short measurements gave this part of what there is.
+const NEARLY: f64 = 0.75;
 /// A measurement then has so many batches, and each lasts so long at least, and to the end of a
 /// stall; or this long where none comes.
 const COARSE_BATCHES: usize = 6;
@@ -95,22 +98,28 @@ impl Pace {
         elapsed_ns >= COARSE_NS_MAX || is_stall && elapsed_ns >= COARSE_NS
     }
 
-    /// Takes in what a measurement saw of stalls. Answers whether they count from now on, so that
-    /// what was measured without them is worth nothing.
-    pub(super) fn learn(&mut self, measured: &Measured) -> bool {
+    /// Takes in what a measurement saw of stalls. If they count from now on, what was measured
+    /// without them is worth nothing but for this: a depth below the knee is as good as it was, so
+    /// the new sweep can begin at the first one that gave about as much as there is with the
+    /// stalls. Answers which that is.
+    pub(super) fn learn(&mut self, measured: &Measured, curve: &Curve) -> Option<usize> {
         if self.is_coarse {
-            return false;
+            return None;
         }
         self.stalls += f64::from(measured.stalls);
         self.lost_ns += measured.lost_ns;
         self.all_ns += measured.elapsed_ns;
         self.is_coarse = self.stalls >= STALLS && self.lost_ns >= LOST * self.all_ns;
+        let served = 1.0 - self.lost_ns / self.all_ns;
         if self.all_ns > LOOK_BACK_NS {
             self.stalls /= 2.0;
             self.lost_ns /= 2.0;
             self.all_ns /= 2.0;
         }
-        self.is_coarse
+        let need = measured.rate_ln + served.ln() + NEARLY.ln();
+        let mut measured = (0..curve.grid.len()).filter(|index| curve.is_measured(*index));
+        let first = measured.find(|index| curve.deviation(*index, need) <= 0.0);
+        self.is_coarse.then_some(first.unwrap_or(0))
     }
 
     /// The device is another one.
@@ -124,11 +133,24 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::super::epoch::Epoch;
+    use super::super::grid::Grid;
     use super::*;
 
-    /// Whether stalls count after `seconds` of measurements of 20 ms, of which one every `every`
-    /// holds a stall of so many milliseconds.
-    fn counts_after(seconds: f64, every: u32, stall_ms: u64) -> bool {
+    /// A device that was measured at depths 1, 2, 4 … 128: 10,000 a second at each slot up to 8.
+    fn curve() -> Curve {
+        let mut curve = Curve::new(Grid::new(1, 256));
+        for power in 0..8 {
+            let depth = 1_u32 << power;
+            let index = curve.grid.index(depth);
+            curve.learn(index, (1e-5 * f64::from(depth.min(8))).ln(), 1.0);
+        }
+        curve
+    }
+
+    /// The depth at which a new sweep begins, if stalls come to count within so many seconds of
+    /// measurements of 20 ms, one in `every` of which holds a stall of so many milliseconds.
+    fn begins_after(seconds: f64, every: u32, stall_ms: u64) -> Option<u32> {
+        let curve = curve();
         let (mut pace, mut time_ns, mut round) = (Pace::START, 0.0, 0);
         while time_ns < seconds * 1e9 {
             let mut epoch = Epoch::new();
@@ -139,19 +161,20 @@ mod tests {
             }
             let measured = epoch.measured();
             (time_ns, round) = (time_ns + measured.elapsed_ns, round + 1);
-            if pace.learn(&measured) {
-                return true;
+            if let Some(index) = pace.learn(&measured, &curve) {
+                assert!(pace.is_coarse());
+                return Some(curve.grid.depth(index));
             }
         }
-        pace.is_coarse()
+        None
     }
 
     #[test]
     fn a_throttle_counts_at_once_and_rare_stalls_never() {
-        assert!(counts_after(0.6, 1, 80), "four fifths of each tenth of a second");
-        assert!(counts_after(1.0, 4, 20), "a fifth of each tenth of a second");
-        assert!(!counts_after(60.0, 47, 60), "60 ms each second");
-        assert!(!counts_after(60.0, 1, 3), "no more than chance");
+        assert_eq!(begins_after(0.6, 1, 80), Some(2), "a fifth is served: 16,000 a second");
+        assert_eq!(begins_after(1.0, 4, 20), Some(8), "four fifths");
+        assert_eq!(begins_after(60.0, 47, 60), None, "60 ms each second");
+        assert_eq!(begins_after(60.0, 1, 3), None, "no more than chance");
     }
 
     #[test]
