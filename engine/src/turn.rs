@@ -283,11 +283,13 @@ impl Engine {
     #[inline]
     fn part_writes(&mut self) {
         let inflight = &mut self.intake.inflight;
-        self.window.part_writes(&mut self.intake.queue, |id| {
+        let batch_len = self.batch_rule.limit();
+        self.window.part_writes(&mut self.intake.queue, batch_len, |id| {
             let slot = inflight.slot(id);
-            let is_write =
-                slot.described.request.kind.is_transfer() && !slot.described.request.kind.is_read();
-            (is_write && slot.place.is_none()).then(|| slots_of(slot.left_bytes))
+            let kind = slot.described.request.kind;
+            let is_single = kind.is_transfer() && slot.place.is_none();
+            let slots = if is_single { slots_of(slot.left_bytes) } else { 1 };
+            (slots, is_single && !kind.is_read())
         });
     }
 

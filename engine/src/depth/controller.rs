@@ -5,18 +5,10 @@
 use super::epoch::Measured;
 use super::goal::Goal;
 use super::knee::Knee;
+use super::limits::Limits;
 use super::sample::Sample;
 use super::target::{Depth, Target};
 use super::trace::{Decision, Trace, Why};
-
-/// The limits in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Slots that may be with the device, of all classes together.
-    pub total: u32,
-    /// Of these, those of writes: less than all when reads would be late otherwise.
-    pub writes: u32,
-}
 
 /// A depth that follows the device.
 ///
@@ -141,7 +133,8 @@ impl Controller {
     #[inline]
     pub fn observe_of(&mut self, who: usize, sample: &Sample) {
         self.now_ns = sample.now_ns;
-        let measured = self.knee.observe(sample, self.limits.total);
+        let in_force = self.limits.total.saturating_sub(sample.unused).max(1);
+        let measured = self.knee.observe(sample, in_force);
         let goal = self.goals.get_mut(who).and_then(Option::as_mut);
         let has_goal = goal.is_some();
         if let Some(goal) = goal {

@@ -6,6 +6,11 @@ pub(super) const BATCHES: usize = 16;
 /// Batches of a glance.
 pub(super) const GLANCE_BATCHES: usize = 6;
 
+/// A batch that takes so many times as long as the middle one would, and this much more, has met a
+/// stall.
+const STALL_TIMES: f64 = 2.0;
+const STALL_NS: f64 = 5e6;
+
 /// The rates of the batches of one measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epoch {
@@ -33,6 +38,11 @@ pub(super) struct Measured {
     pub(super) depth_mean: f64,
     /// The mean size of a request in slots.
     pub(super) slots_mean: f64,
+    /// How long all batches took. Units: nanoseconds.
+    pub(super) elapsed_ns: f64,
+    /// How many of them met a stall, and how much longer these took than the middle one would have.
+    pub(super) stalls: u32,
+    pub(super) lost_ns: f64,
 }
 
 impl Epoch {
@@ -74,6 +84,13 @@ impl Epoch {
         let batches = &mut batches[..self.len];
         batches.sort_unstable_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
         let outliers = batches.len().div_ceil(8);
+        let usual = batches[batches.len() / 2];
+        let lost = |batch: &(f64, f64)| {
+            let usual_ns = batch.0 * usual.1 / usual.0;
+            (batch.1 > STALL_TIMES * usual_ns + STALL_NS).then_some(batch.1 - usual_ns)
+        };
+        let (stalls, lost_ns) =
+            batches.iter().filter_map(lost).fold((0, 0.0), |sum, ns| (sum.0 + 1, sum.1 + ns));
         let middle = &batches[outliers..batches.len() - outliers];
         let (slots, ns) = middle.iter().fold((0.0, 0.0), |sum, b| (sum.0 + b.0, sum.1 + b.1));
         let requests = self.requests.max(1);
@@ -83,6 +100,9 @@ impl Epoch {
             latency_ns: self.latency_sum_ns / requests,
             slots_mean: self.slots as f64 / requests as f64,
             depth_mean: self.depth_sum as f64 / self.slots.max(1) as f64,
+            elapsed_ns: batches.iter().map(|batch| batch.1).sum(),
+            stalls,
+            lost_ns,
         }
     }
 }
@@ -102,6 +122,9 @@ mod tests {
             };
             epoch.push(100, elapsed_ns);
         }
-        assert!((epoch.measured().rate_ln - (1e-4_f64).ln()).abs() < 1e-12);
+        let measured = epoch.measured();
+        assert!((measured.rate_ln - (1e-4_f64).ln()).abs() < 1e-12);
+        assert_eq!((measured.stalls, measured.lost_ns), (1, 59e6), "but it is told");
+        assert_eq!(measured.elapsed_ns, 74_000_010.0);
     }
 }

@@ -6,22 +6,12 @@
 
 use super::choice::{HOPE, MISSING, Since, WHOLE, better_home, first_home, next_probe};
 use super::curve::Curve;
-use super::epoch::{BATCHES, Epoch, GLANCE_BATCHES, Measured};
+use super::epoch::{Epoch, GLANCE_BATCHES, Measured};
 use super::grid::Grid;
+use super::pace::{BATCH_SLOTS, EPOCH_SLOTS, Pace};
 use super::sample::Sample;
 use super::trace::Why;
 
-/// Completions of a batch at least, and of a batch of a glance.
-const BATCH_SLOTS: u32 = 64;
-/// Of a whole measurement: 16 batches.
-const EPOCH_SLOTS: u32 = 16 * BATCH_SLOTS;
-const GLANCE_SLOTS: u32 = 16;
-/// A batch lasts so long at least, since a reap brings several completions at one time.
-const BATCH_NS: u64 = 1_000_000;
-const GLANCE_NS: u64 = 250_000;
-/// On a slow device a batch ends after so long with a few completions.
-const SLOW_BATCH_NS: u64 = 125_000_000;
-const SLOW_BATCH_SLOTS: u32 = 8;
 /// A doubling that gains so much in a glance needs no closer look.
 const OBVIOUS: f64 = 0.30;
 /// A glance counts so much beside a whole measurement: about its share of the completions.
@@ -64,6 +54,7 @@ pub(super) struct Knee {
     old: Option<(Curve, usize)>,
     mix: f64,
 
+    pace: Pace,
     epoch: Epoch,
     /// Whether the measurement in progress is a glance.
     glance: bool,
@@ -94,6 +85,7 @@ impl Knee {
             surprise: None,
             old: None,
             mix: 0.0,
+            pace: Pace::START,
             epoch: Epoch::new(),
             glance: true,
             skip_slots: 0,
@@ -132,6 +124,7 @@ impl Knee {
     #[inline]
     pub(super) fn observe(&mut self, sample: &Sample, in_force: u32) -> Option<(Measured, Why)> {
         let slots = sample.slots();
+        self.pace.tick(sample.now_ns);
         if self.skip_slots > 0 {
             self.skip_slots = self.skip_slots.saturating_sub(slots);
             self.start_ns = sample.now_ns;
@@ -158,15 +151,11 @@ impl Knee {
         self.epoch.count(sample.reads.requests.saturating_add(writes), writes, latency_ns);
         self.epoch.count_depth(in_force, slots);
         let elapsed_ns = sample.now_ns.saturating_sub(self.start_ns);
-        let (least_slots, least_ns) =
-            if self.glance { (GLANCE_SLOTS, GLANCE_NS) } else { (BATCH_SLOTS, BATCH_NS) };
         let generation = match self.phase {
             Phase::Sweep => self.depth(),
             Phase::Steady => self.curve.grid.depth(self.home),
         };
-        let is_full = self.count >= least_slots.max(generation) && elapsed_ns >= least_ns;
-        let is_slow = self.count >= SLOW_BATCH_SLOTS && elapsed_ns >= SLOW_BATCH_NS;
-        if !is_full && !is_slow {
+        if !self.pace.is_over(self.glance, self.count, generation, elapsed_ns) {
             return None;
         }
         self.end_batch(sample.now_ns, elapsed_ns)
@@ -186,9 +175,9 @@ impl Knee {
             if self.glance && self.epoch.len() == GLANCE_BATCHES {
                 return self.end_glance();
             }
-            return (self.epoch.len() == BATCHES).then(|| self.end_epoch());
+            return (self.epoch.len() == self.pace.batches()).then(|| self.end_epoch());
         }
-        if away && held && self.epoch.len() == BATCHES {
+        if away && held && self.epoch.len() == self.pace.batches() {
             return Some(self.end_epoch());
         } else if !held && away && self.phase == Phase::Steady {
             self.go(self.home);
@@ -242,6 +231,10 @@ impl Knee {
         let measured = self.epoch.measured();
         self.epoch = Epoch::new();
         (self.slack, self.pressed) = (0, 0);
+        if let Some(index) = self.pace.learn(&measured, &self.curve) {
+            self.search_from(index);
+            return (measured, Why::Restarted);
+        }
         let in_force = measured.depth_mean;
         let mut is_held = false;
         if self.at != self.home || self.phase == Phase::Sweep {
@@ -364,10 +357,15 @@ impl Knee {
     fn restart(&mut self, is_new_device: bool) {
         let from = self.curve.grid.depth(self.home) / if is_new_device { 4 } else { 1 };
         self.old = is_new_device.then_some((self.curve, self.home));
+        self.pace.reset();
+        self.search_from(self.curve.grid.index(from));
+    }
+
+    fn search_from(&mut self, index: usize) {
         self.curve.clear();
         (self.flat, self.off) = (0, 0);
         self.phase = Phase::Sweep;
-        self.go(self.curve.grid.index(from));
+        self.go(index);
     }
 
     fn climb(&mut self) {
@@ -377,7 +375,7 @@ impl Knee {
 
     /// Puts a depth in force.
     fn go(&mut self, to: usize) {
-        self.glance = self.phase == Phase::Sweep && self.old.is_none();
+        self.glance = self.phase == Phase::Sweep && self.old.is_none() && !self.pace.is_coarse();
         if to != self.at {
             let larger = self.curve.grid.depth(self.at.max(to));
             self.skip_slots = larger * if self.glance { 1 } else { SKIPPED };

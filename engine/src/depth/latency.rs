@@ -34,7 +34,8 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// An integrator from `min` to `max` slots, or none without a limit.
+    /// An integrator from `min` to twice `max` slots, or none without a limit. What lies above the
+    /// knee is what writes may take: with the knee at `max` they may have as much again.
     pub(super) fn new(target: Target, min: u32, max: u32) -> Option<Self> {
         let (limit_ns, given, hopeless) = match target {
             Target::Knee => return None,
@@ -49,7 +50,7 @@ impl Latency {
                 (limit_ns, Some(given), hopeless)
             }
         };
-        let (min, max) = (i64::from(min) * SLOT, i64::from(max) * SLOT);
+        let (min, max) = (i64::from(min) * SLOT, 2 * i64::from(max) * SLOT);
         Some(Self { limit_ns, given, width: max, min, max, at_least: 0, hopeless })
     }
 
@@ -91,5 +92,20 @@ impl Latency {
         let spare = i128::from(counts.requests) * limit - i128::from(counts.latency_sum_ns);
         let change = i128::from(GAIN_MEAN) * spare / limit;
         i64::try_from(change).unwrap_or(i64::MIN / 2).max(-self.width / 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_the_knee_at_the_largest_depth_writes_may_still_have_all_of_it() {
+        let target = Target::Percentile { percent: 99.0, limit_ns: 1000 };
+        let mut latency = Latency::new(target, 1, 64).unwrap();
+        for _ in 0..10_000 {
+            latency.observe(Counts { requests: 8, slots: 8, late: 0, latency_sum_ns: 800 }, 144);
+        }
+        assert_eq!(latency.width() - 64, 64);
     }
 }

@@ -12,12 +12,15 @@ mod goal;
 mod grid;
 mod knee;
 mod latency;
+mod limits;
+mod pace;
 mod sample;
 mod share;
 mod target;
 mod trace;
 
-pub use controller::{Controller, Limits};
+pub use controller::Controller;
+pub use limits::Limits;
 pub use sample::{Counts, SLOT_LEN_BYTES, Sample, slots_of};
 pub use share::{Member, part};
 pub use target::{Depth, Target};

@@ -60,6 +60,9 @@ pub struct Sample {
     /// Whether requests were left waiting when the device last got some: without that the caller
     /// is the limit, not the depth.
     pub backlog: bool,
+    /// Slots of the window that were left free then, since all that waited were writes that give
+    /// way to reads. Units: slots.
+    pub unused: u32,
 }
 
 impl Sample {
@@ -69,6 +72,7 @@ impl Sample {
         reads: Counts { requests: 0, slots: 0, late: 0, latency_sum_ns: 0 },
         writes: Counts { requests: 0, slots: 0, late: 0, latency_sum_ns: 0 },
         backlog: false,
+        unused: 0,
     };
 
     /// Slots that came back.

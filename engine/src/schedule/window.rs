@@ -4,7 +4,7 @@
 
 use super::registry::Seat;
 use crate::backend::{Completion, RequestKind};
-use crate::depth::{Decision, Depth, Member, Sample, slots_of};
+use crate::depth::{Decision, Depth, Limits, Member, Sample, slots_of};
 use crate::inflight::OpId;
 use crate::lanes::Lane;
 use crate::slot::Slot;
@@ -40,8 +40,10 @@ struct Adaptive {
     held: VecDeque<OpId>,
     /// When this turn's batch was handed over; the largest number if there was none.
     staged_ns: u64,
-    /// Whether requests were left in the queue then.
+    /// Whether requests were left waiting then, and how many slots were left free because all of
+    /// them were writes that give way.
     is_hungry: bool,
+    unused: u32,
 }
 
 /// What an adaptive depth has come to.
@@ -75,6 +77,7 @@ impl Window {
             held: VecDeque::with_capacity(capacity as usize),
             staged_ns: u64::MAX,
             is_hungry: false,
+            unused: 0,
         };
         Self { limit: min, occupied: 0, adaptive: Some(Box::new(adaptive)) }
     }
@@ -165,11 +168,13 @@ impl Window {
         }
     }
 
-    /// What could be handed over was; `is_hungry`: more waits.
+    /// What could be handed over was; `is_hungry`: more waits in the queue.
     #[inline]
     pub(crate) fn staged(&mut self, is_hungry: bool) {
         if let Some(adaptive) = &mut self.adaptive {
-            adaptive.is_hungry = is_hungry;
+            let is_held = !is_hungry && !adaptive.held.is_empty();
+            adaptive.is_hungry = is_hungry || is_held;
+            adaptive.unused = if is_held { self.limit.saturating_sub(self.occupied) } else { 0 };
         }
     }
 
@@ -186,6 +191,7 @@ impl Window {
         }
         adaptive.sample.now_ns = now_ns;
         adaptive.sample.backlog = adaptive.is_hungry;
+        adaptive.sample.unused = adaptive.unused;
         let member = Member { in_flight: self.occupied, is_hungry: adaptive.is_hungry };
         if let Some(limits) = adaptive.seat.deliver(&adaptive.sample, member) {
             self.limit = limits.total.min(adaptive.max);
@@ -195,19 +201,21 @@ impl Window {
     }
 
     /// Puts writes aside that would take more than their part while reads wait, and brings them
-    /// back when there is room: to the front, since they have waited longest. `is_write` answers
-    /// for a request of the queue how many slots it takes if it is a write.
+    /// back when there is room: to the front, since they have waited longest, or behind the last
+    /// read if no more reads wait, but no further than `batch_len`. `size` answers for a request of
+    /// the queue how many slots it takes, and whether it is a write.
     #[inline]
     pub(crate) fn part_writes(
         &mut self,
         queue: &mut VecDeque<OpId>,
-        write_slots: impl FnMut(OpId) -> Option<u32>,
+        batch_len: u32,
+        size: impl FnMut(OpId) -> (u32, bool),
     ) {
-        let room = self.room();
         if let Some(adaptive) = &mut self.adaptive
             && (adaptive.writes_limit < self.limit || !adaptive.held.is_empty())
         {
-            adaptive.part_writes(queue, room, write_slots);
+            let limits = Limits { total: self.limit, writes: adaptive.writes_limit };
+            adaptive.part_writes(queue, limits, self.occupied, batch_len, size);
         }
     }
 
@@ -273,17 +281,20 @@ impl Adaptive {
     fn part_writes(
         &mut self,
         queue: &mut VecDeque<OpId>,
-        room: u32,
-        mut write_slots: impl FnMut(OpId) -> Option<u32>,
+        limits: Limits,
+        occupied: u32,
+        batch_len: u32,
+        mut size: impl FnMut(OpId) -> (u32, bool),
     ) {
-        let mut allowed = self.writes_limit.saturating_sub(self.writes_occupied);
+        let room = limits.total.saturating_sub(occupied) as usize;
+        let mut allowed = limits.left_to_writes(occupied, self.writes_occupied, true);
         // Those put aside first: they go back to the front in their order.
         let mut back = 0;
         for id in &self.held {
             if allowed == 0 {
                 break;
             }
-            allowed = allowed.saturating_sub(write_slots(*id).unwrap_or(1));
+            allowed = allowed.saturating_sub(size(*id).0);
             back += 1;
         }
         for index in (0..back).rev() {
@@ -292,18 +303,45 @@ impl Adaptive {
         self.held.drain(..back);
         // Then as many of the queue as could go now.
         let mut index = back;
-        while index < queue.len() && index < room as usize {
-            match write_slots(queue[index]) {
-                Some(_) if allowed == 0 => {
-                    let id = queue.remove(index);
-                    self.held.extend(id);
-                }
-                Some(slots) => {
-                    allowed = allowed.saturating_sub(slots);
-                    index += 1;
-                }
-                None => index += 1,
+        while index < queue.len() && index < room {
+            let (slots, is_write) = size(queue[index]);
+            if is_write && allowed == 0 {
+                let id = queue.remove(index);
+                self.held.extend(id);
+                continue;
             }
+            if is_write {
+                allowed = allowed.saturating_sub(slots);
+            }
+            index += 1;
+        }
+        if index == queue.len() && index < room && !self.held.is_empty() {
+            self.fill(queue, limits, occupied, batch_len, size);
+        }
+    }
+
+    /// All of the queue can go, and no more reads wait: some of the writes put aside go with it.
+    fn fill(
+        &mut self,
+        queue: &mut VecDeque<OpId>,
+        limits: Limits,
+        occupied: u32,
+        batch_len: u32,
+        mut size: impl FnMut(OpId) -> (u32, bool),
+    ) {
+        let (mut taken, mut by_writes) = (occupied, self.writes_occupied);
+        for id in queue.iter() {
+            let (slots, is_write) = size(*id);
+            taken += slots;
+            by_writes += if is_write { slots } else { 0 };
+        }
+        while queue.len() < batch_len as usize
+            && limits.left_to_writes(taken, by_writes, false) > 0
+            && let Some(id) = self.held.pop_front()
+        {
+            let (slots, _) = size(id);
+            (taken, by_writes) = (taken + slots, by_writes + slots);
+            queue.push_back(id);
         }
     }
 }

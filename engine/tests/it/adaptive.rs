@@ -4,7 +4,9 @@
 
 use iomill_engine::backend::sim::{Latency, SimDisk, SimOptions};
 use iomill_engine::depth::{Target, Why};
-use iomill_engine::{Completion, Config, Context, DepthStatus, Engine, File, Read, Wait, Write};
+use iomill_engine::{
+    Buffer, Completion, Config, Context, DepthStatus, Engine, File, Nop, Read, Wait, Write,
+};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -87,6 +89,63 @@ fn a_large_request_takes_several_slots() {
     let status = turn_until(&mut engine, 20_000);
     // A request on each of the eight servers alone takes all 64 slots.
     assert!(status.chosen.is_some_and(|chosen| chosen >= 48), "{status:?}");
+}
+
+/// A lane whose requests follow each other, 3 of 10 of them writes.
+struct Lane {
+    random: u64,
+    file: File,
+}
+
+impl Lane {
+    fn go_on(mut self, buffer: Buffer, cx: &mut Context<'_>) {
+        self.random = self.random.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7F);
+        let file = self.file.clone();
+        // Refused only when the test is over.
+        if (self.random >> 33) % 10 < 3 {
+            let op = Write { file, offset: 0, buffer };
+            let _ = cx.submit(op, move |done, cx| self.go_on(done.op.buffer, cx));
+        } else {
+            let op = Read { file, offset: 0, buffer };
+            let _ = cx.submit(op, move |done, cx| self.go_on(done.op.buffer, cx));
+        }
+    }
+}
+
+/// Keeps 128 lanes going for so many completions; answers how many there were per second.
+fn mix(engine: &mut Engine, file: &File, disk: &SimDisk, completions: u64) -> f64 {
+    for random in 0..128 {
+        let (lane, buffer) = (Lane { random, file: file.clone() }, engine.buffer().unwrap());
+        engine.submit(Nop, move |_, cx| lane.go_on(buffer, cx)).unwrap();
+    }
+    let (mut completed, begin_ns) = (0, disk.now_ns());
+    while completed < completions {
+        completed += u64::from(engine.tick(Wait::AtLeast(1)).unwrap().completed);
+    }
+    completed as f64 / (disk.now_ns() - begin_ns) as f64 * 1e9
+}
+
+#[test]
+fn where_all_that_waits_are_writes_that_give_way_a_depth_is_chosen_and_the_device_kept_busy() {
+    // Reads and writes have servers of their own, and reads are late where many of them come.
+    let (limit_ns, read, write) = (6 * MS / 5, servers(16, 200), servers(2, 50));
+    let rate_late = |config: &Config, completions| {
+        let disk = SimDisk::new(options(read, write));
+        let file = disk.create("data", 1 << 20).unwrap();
+        let mut engine = Engine::with_backend(config, disk.backend()).unwrap();
+        let rate = mix(&mut engine, &file, &disk, completions);
+        let reads = &engine.metrics().read;
+        let late = reads.latency_ns.count_between(limit_ns + 1, u64::MAX) as f64;
+        (rate, late / reads.completed as f64, engine.depth_status())
+    };
+    let eight = Config::new().depth(8).capacity(128).buffers(128, 4096);
+    let (enough, within, _) = rate_late(&eight, 50_000);
+    let target = Target::Percentile { percent: 99.0, limit_ns };
+    let adaptive = Config::new().adaptive(1..=64, target).buffers(128, 4096);
+    let (rate, late, status) = rate_late(&adaptive, 150_000);
+    let said = format!("{rate}, {late} late, {status:?}; at a depth of 8 {enough}, {within} late");
+    assert!(within < 0.012 && late < 0.012 && rate >= 0.92 * enough, "{said}");
+    assert!(status.is_some_and(|status| status.chosen.is_some()), "{said}");
 }
 
 #[test]

@@ -27,8 +27,9 @@ fn counts() -> impl Strategy<Value = Counts> {
 /// A sample, and how far time goes on before it: not at all, a little, or by hours; or back.
 fn sample() -> impl Strategy<Value = (i64, Sample)> {
     let step = prop_oneof![Just(0_i64), 0..2_000_000_i64, 0..1_i64 << 43, -(1_i64 << 43)..0,];
-    (step, counts(), counts(), any::<bool>()).prop_map(|(step, reads, writes, backlog)| {
-        (step, Sample { now_ns: 0, reads, writes, backlog })
+    let all = (step, counts(), counts(), any::<bool>(), count());
+    all.prop_map(|(step, reads, writes, backlog, unused)| {
+        (step, Sample { now_ns: 0, reads, writes, backlog, unused })
     })
 }
 

@@ -6,7 +6,7 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the program's output")]
 
-use iomill_tests::depth::cases::{Who, changes, demands, devices};
+use iomill_tests::depth::cases::{Case, Who, changes, demands, devices, in_lanes, throttled};
 use iomill_tests::depth::judge::{
     Known, KnownChange, Outcome, Variant, change, demand, knee, sharing, target, two_targets,
 };
@@ -39,8 +39,12 @@ fn main() -> ExitCode {
     println!("Seeds {} to {last}, depths 1 to 256.", options.first);
     for part in options.parts.chars() {
         match part {
-            'a' => knees(&options, Variant::default()),
-            'b' => percentiles(&options),
+            'a' => knees(&options, "No target", &devices(), Variant::default()),
+            'b' => percentiles(&options, "99th percentile, budget 1 %", &devices()),
+            't' => {
+                knees(&options, "Throttled, no target", &throttled(), Variant::default());
+                percentiles(&options, "Throttled, 99th percentile, budget 1 %", &throttled());
+            }
             'c' => all_changes(&options),
             'd' => all_demands(&options),
             'e' => {
@@ -49,7 +53,11 @@ fn main() -> ExitCode {
             }
             'm' => means(&options),
             'w' => classes(&options),
-            'g' => knees(&options, Variant { batched: true, ..Variant::default() }),
+            'l' => lanes(&options),
+            'g' => {
+                let variant = Variant { batched: true, ..Variant::default() };
+                knees(&options, "No target, batched submission", &devices(), variant);
+            }
             other => println!("There is no part {other}."),
         }
     }
@@ -61,7 +69,7 @@ fn parse() -> Result<Options, String> {
         seeds: 50,
         first: 1001,
         only: String::new(),
-        parts: "abmcdewg".into(),
+        parts: "abmcdewltg".into(),
         ours: false,
         rivals: false,
         verbose: false,
@@ -166,12 +174,11 @@ fn heading(title: &str, columns: &str) {
     println!("|{}", "---|".repeat(columns.matches('|').count() - 1));
 }
 
-fn knees(options: &Options, variant: Variant) {
-    let title = if variant.batched { "No target, batched submission" } else { "No target" };
+fn knees(options: &Options, title: &str, cases: &[Case], variant: Variant) {
     let columns = "| device | W95 | rule | pass | X median / worst | W / W95 median / worst | \
                    epochs to the first good ones, median / worst |";
     heading(title, columns);
-    for case in devices().iter().filter(|case| options.wants(case.name)) {
+    for case in cases.iter().filter(|case| options.wants(case.name)) {
         let known = Known::new(case, Aim::None, variant);
         for who in options.rules(false) {
             let outcomes = options.run(|seed| knee(&known, who, seed));
@@ -182,11 +189,11 @@ fn knees(options: &Options, variant: Variant) {
     }
 }
 
-fn percentiles(options: &Options) {
+fn percentiles(options: &Options, title: &str, cases: &[Case]) {
     let columns = "| device, p99 | W | rule | pass | X median / worst | W / oracle's | \
                    late median / worst |";
-    heading("99th percentile, budget 1 %", columns);
-    for case in devices().iter().filter(|case| options.wants(case.name)) {
+    heading(title, columns);
+    for case in cases.iter().filter(|case| options.wants(case.name)) {
         let known = Known::new(case, Aim::Late(case.p99, 0.01), Variant::default());
         targets(options, case.name, &known, case.p99);
     }
@@ -305,5 +312,19 @@ fn classes(options: &Options) {
     for limit in [2e6, 4e6, 12e6] {
         let known = Known::new(&case, Aim::Late(limit, 0.01), variant);
         targets(options, "p99 of reads", &known, limit);
+    }
+}
+
+/// Lanes of one request each, on devices that also write.
+fn lanes(options: &Options) {
+    let columns = "| lanes of one request, p99 of reads | W | rule | pass | X median / worst | \
+                   W / oracle's | late reads median / worst |";
+    heading("70 % reads, 30 % writes, in 512 lanes", columns);
+    let variant = Variant { classes: true, lanes: 512, ..Variant::default() };
+    for (case, limits) in in_lanes().iter().filter(|(case, _)| options.wants(case.name)) {
+        for limit in *limits {
+            let known = Known::new(case, Aim::Late(limit, 0.01), variant);
+            targets(options, case.name, &known, limit);
+        }
     }
 }

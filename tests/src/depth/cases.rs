@@ -84,6 +84,11 @@ fn slow_dies() -> Device {
     Device::new(Model::Dies { count: 16, mean: 400.0 * US, base: 10.0 * US, cap: 1e7 })
 }
 
+/// The throughput of a virtual disk.
+fn measured_disk() -> Device {
+    Device::new(Model::Measured(&[12e3, 23e3, 43e3, 68e3, 88e3, 95e3, 102e3, 113e3, 110e3]))
+}
+
 /// So many servers.
 fn servers(count: usize, mean: f64, stages: u32) -> Device {
     Device::new(Model::Servers { count, mean, stages })
@@ -97,7 +102,6 @@ pub fn devices() -> Vec<Case> {
     let case = |name, device, p99_ms: f64| Case { name, device, p99: p99_ms * MS };
     let gc = Device { stall: Some((1.0 * MS, 60.0 * MS)), ..slow_dies() };
     let gc60 = Device { stall: Some((60.0 * MS, 60.0 * MS)), ..slow_dies() };
-    let measured = &[12e3, 23e3, 43e3, 68e3, 88e3, 95e3, 102e3, 113e3, 110e3];
     let tokens = Model::Tokens { rate: 16e3, burst: 16.0, base: 500.0 * US };
     let pool = Model::Retrograde { count: 8, mean: 500.0 * US, penalty: 0.08 };
     let capped = Model::Capped { latency: 100.0 * US, cap: 1e5 };
@@ -117,7 +121,38 @@ pub fn devices() -> Vec<Case> {
         case("GC 60 ms/s", gc60, 5.0),
         case("30 % slow writes", Device { writes: 0.3, ..slow_dies() }, 12.0),
         case("70 % cache hits", Device { hits: 0.7, ..slow_dies() }, 3.0),
-        case("measured disk", Device::new(Model::Measured(measured)), 3.5),
+        case("measured disk", measured_disk(), 3.5),
+    ]
+}
+
+/// Disks behind a kernel's throttle, which makes no request slower but those that it keeps for its
+/// next period: the best depth is the one that just uses up what the throttle lets through.
+pub fn throttled() -> Vec<Case> {
+    let case = |name, device, per_tenth, p99_ms: f64| {
+        let device = Device { throttle: Some((100.0 * MS, per_tenth)), ..device };
+        Case { name, device, p99: p99_ms * MS }
+    };
+    vec![
+        case("measured disk, 20k/s", measured_disk(), 2000, 3.5),
+        case("measured disk, 60k/s", measured_disk(), 6000, 3.5),
+        case("M/M/32, 40k/s", servers(32, 0.2 * MS, 1), 4000, 1.0),
+        case("16 dies 0.4 ms, 5k/s", slow_dies(), 500, 3.0),
+        case("16 dies 0.4 ms, 1k/s", slow_dies(), 100, 3.0),
+    ]
+}
+
+/// Devices whose callers have one request outstanding each, 70 % reads; with limits of the 99th
+/// percentile. Units of these: nanoseconds.
+pub fn in_lanes() -> Vec<(Case, [f64; 2])> {
+    let fast = Device::new(Model::Dies { count: 16, mean: 20.0 * US, base: 10.0 * US, cap: 4e5 });
+    let case = |name, device, write_slowness, [low, high]: [f64; 2]| {
+        let device = Device { writes: 0.3, write_slowness, ..device };
+        (Case { name, device, p99: high * MS }, [low * MS, high * MS])
+    };
+    vec![
+        case("16 dies 0.4 ms, writes 2 ms", slow_dies(), 5.0, [4.0, 12.0]),
+        case("16 dies 20 us, cap 400k", fast, 2.0, [0.15, 0.3]),
+        case("M/M/32", servers(32, 0.2 * MS, 1), 1.0, [1.0, 1.2]),
     ]
 }
 

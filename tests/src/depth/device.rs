@@ -87,10 +87,17 @@ pub struct Device {
     pub slowness: Vec<(f64, f64)>,
     /// The share of requests that a cache answers.
     pub hits: f64,
-    /// The share of requests that are writes, five times slower.
+    /// The share of requests that are writes.
     pub writes: f64,
+    /// How many times slower these are.
+    pub write_slowness: f64,
+    /// A throttle as kernels have it: of each so many nanoseconds it passes so many requests at the
+    /// device's own speed, and then none.
+    pub throttle: Option<(f64, u32)>,
     pub(super) free: Vec<f64>,
     pub(super) gate: f64,
+    /// The throttle's period in which the next request passes, and how many have.
+    pub(super) passed: (f64, u32),
     pub(super) credit: (f64, f64),
     pub(super) waiting: VecDeque<u32>,
     pub(super) is_busy: bool,
@@ -113,8 +120,11 @@ impl Device {
             slowness: Vec::new(),
             hits: 0.0,
             writes: 0.0,
+            write_slowness: 5.0,
+            throttle: None,
             free: vec![0.0; servers],
             gate: 0.0,
+            passed: (0.0, 0),
             credit: (credits, 0.0),
             waiting: VecDeque::new(),
             is_busy: false,
@@ -131,6 +141,20 @@ impl Device {
         let tenth = (second % 10.0) as u64;
         let length = shortest + (longest - shortest) * Random::new(tenth ^ 0x5EED).unit();
         if time - second * S < length { second * S + length } else { time }
+    }
+
+    /// When the throttle lets a request pass that comes at `time`, in the order of their coming.
+    fn after_throttle(&mut self, time: f64) -> f64 {
+        let Some((period, count)) = self.throttle else { return time };
+        let now = (time / period).floor();
+        if now > self.passed.0 {
+            self.passed = (now, 0);
+        }
+        if self.passed.1 == count {
+            self.passed = (self.passed.0 + 1.0, 0);
+        }
+        self.passed.1 += 1;
+        time.max(self.passed.0 * period)
     }
 
     fn first_free(&self) -> usize {
@@ -150,8 +174,9 @@ impl Device {
         if self.hits > 0.0 && random.unit() < self.hits {
             return Some(now + 2.0 * US);
         }
+        let now = self.after_throttle(now);
         let slow = self.slowness.iter().rev().find(|step| now >= step.0).map_or(1.0, |s| s.1);
-        let factor = if is_write { 5.0 * slow } else { slow };
+        let factor = if is_write { self.write_slowness * slow } else { slow };
         Some(match self.model {
             Model::Servers { mean, stages, .. } => {
                 let server = self.first_free();
@@ -240,6 +265,6 @@ impl Device {
 
     /// Whether there are stalls, which an oracle has to see often enough.
     pub fn has_stalls(&self) -> bool {
-        self.stall.is_some()
+        self.stall.is_some() || self.throttle.is_some()
     }
 }

@@ -4,7 +4,7 @@ use super::cases::{self, Case, Change, Demand, Who, credits};
 use super::device::{Device, MS, S};
 use super::oracle::{Aim, Oracle, nominal_epoch, oracle};
 use super::rule::{Ours, Rule};
-use super::simulate::{Run, Slot, simulate};
+use super::simulate::{Load, Run, Slot, simulate};
 use iomill_engine::depth::Target;
 
 /// How a run came out.
@@ -47,6 +47,14 @@ pub struct Variant {
     pub classes: bool,
     /// The cost of the engine's loop: batches form.
     pub batched: bool,
+    /// Lanes with one request each, instead of a caller that always has more; 0 for that.
+    pub lanes: u32,
+}
+
+impl Variant {
+    fn load(self) -> Load {
+        if self.lanes > 0 { Load::Lanes(self.lanes) } else { Load::Closed }
+    }
 }
 
 /// A loop's cost as measured engines have it: 2 µs per turn and 0.3 µs per request.
@@ -74,7 +82,8 @@ impl Known {
     pub fn new(case: &Case, aim: Aim, variant: Variant) -> Self {
         let device = case.device.clone();
         let classes = variant.classes && !matches!(aim, Aim::None);
-        let oracle = oracle(&device, aim, classes, ORACLE_REQUESTS);
+        let classes = classes || variant.lanes > 0;
+        let oracle = oracle(&device, aim, classes, variant.load(), ORACLE_REQUESTS);
         Self::with(case, aim, variant, oracle)
     }
 
@@ -91,7 +100,7 @@ impl Known {
         let cost = if self.variant.batched { LOOP_COST } else { (0.0, 0.0) };
         let (target, classes) = (self.aim.target(), self.variant.classes);
         let run = Run::closed(&self.device, epochs * self.epoch, self.epoch, seed);
-        Run { target, classes, cost, ..run }
+        Run { target, classes, cost, load: self.variant.load(), ..run }
     }
 
     /// Throughput of these slots. Units: requests per second.
@@ -176,15 +185,15 @@ impl KnownChange {
         let (aim, device) = (change.aim, change.device.clone());
         if change.name.starts_with("credits") {
             let phase = |have, from, slots_per_epoch| {
-                let oracle = oracle(&credits(have), aim, false, 2e4);
+                let oracle = oracle(&credits(have), aim, false, Load::Closed, 2e4);
                 Phase { oracle, from, slots_per_epoch }
             };
             let phases = vec![phase(1e9, 0, 1.0), phase(0.0, 46, 4.0)];
             return Self { device, aim, slot: 0.5 * S, end: 286, phases };
         }
         let slow = Device { slowness: vec![(0.0, 2.0)], ..device.clone() };
-        let fast = oracle(&device, aim, false, ORACLE_REQUESTS);
-        let slow = oracle(&slow, aim, false, ORACLE_REQUESTS);
+        let fast = oracle(&device, aim, false, Load::Closed, ORACLE_REQUESTS);
+        let slow = oracle(&slow, aim, false, Load::Closed, ORACLE_REQUESTS);
         let slot = nominal_epoch(&fast);
         let longer = nominal_epoch(&slow) / slot;
         let phase = |oracle, from, slots_per_epoch| Phase { oracle, from, slots_per_epoch };

@@ -5,6 +5,7 @@
 pub mod cases;
 pub mod device;
 pub mod judge;
+mod lanes;
 pub mod on_disk;
 pub mod oracle;
 pub mod random;

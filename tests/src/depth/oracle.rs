@@ -2,7 +2,7 @@
 
 use super::device::{Device, MS, S};
 use super::rule::{Constant, DEPTH_MAX, Rule};
-use super::simulate::{Run, Slot, simulate};
+use super::simulate::{Load, Run, Slot, simulate};
 use iomill_engine::depth::Limits;
 
 /// What was found by trying.
@@ -40,20 +40,21 @@ impl Aim {
 }
 
 /// Tries the depths 1 to 15 and eight per octave from there, each for about `requests` requests.
-pub fn oracle(device: &Device, aim: Aim, classes: bool, requests: f64) -> Oracle {
+/// With classes and a caller that always has more, the writes' own limit is tried as well.
+pub fn oracle(device: &Device, aim: Aim, classes: bool, load: Load, requests: f64) -> Oracle {
     let octaves = (1..5).flat_map(|octave| (8..16).map(move |step| step << octave));
     let depths = (1..16).chain(octaves).chain([DEPTH_MAX]);
     let mut rows = Vec::new();
     let mut rate =
-        run_fixed(device, 8, 8, S, aim, classes)[..].iter().map(|s| s.count).sum::<f64>();
+        run_fixed(device, 8, 8, S, aim, classes, load)[..].iter().map(|s| s.count).sum::<f64>();
     rate = rate.max(20.0);
     for depth in depths {
         let least = if device.has_stalls() { 10.0 } else { 0.1 };
         let end = (requests / rate).max(least).ceil() * S;
-        // With classes the writes' own limit is swept as well.
-        let caps = [1, 2, 4, 8, 16, 32, 64, 128].into_iter().filter(|cap| classes && *cap < depth);
+        let has_caps = classes && load == Load::Closed;
+        let caps = [1, 2, 4, 8, 16, 32, 64, 128].into_iter().filter(|cap| has_caps && *cap < depth);
         for cap in caps.chain([depth]) {
-            let slots = run_fixed(device, depth, cap, end, aim, classes);
+            let slots = run_fixed(device, depth, cap, end, aim, classes, load);
             let slots = &slots[2..];
             let count: f64 = slots.iter().map(|slot| slot.count).sum();
             let writes: f64 = slots.iter().map(|slot| slot.writes).sum();
@@ -87,10 +88,11 @@ fn run_fixed(
     end: f64,
     aim: Aim,
     classes: bool,
+    load: Load,
 ) -> Vec<Slot> {
     let mut rules: [Box<dyn Rule>; 1] = [Box::new(Constant(Limits { total, writes }))];
     let target = aim.target();
-    let run = Run { target, classes, ..Run::closed(device, end, end / 20.0, 7) };
+    let run = Run { target, classes, load, ..Run::closed(device, end, end / 20.0, 7) };
     simulate(&run, &mut rules).swap_remove(0)
 }
 

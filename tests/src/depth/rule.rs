@@ -25,6 +25,8 @@ pub struct Reap<'a> {
     pub in_flight: u32,
     /// Whether requests wait for the window.
     pub backlog: bool,
+    /// Slots that were left free since all that waited were writes that give way.
+    pub unused: u32,
     /// Which of the engines that share the rule it is.
     pub engine: usize,
 }
@@ -90,7 +92,8 @@ impl Rule for Ours {
     }
 
     fn observe(&mut self, reap: &Reap<'_>) {
-        let mut sample = Sample { now_ns: reap.now_ns, backlog: reap.backlog, ..Sample::EMPTY };
+        let Reap { now_ns, backlog, unused, .. } = *reap;
+        let mut sample = Sample { now_ns, backlog, unused, ..Sample::EMPTY };
         let limit_ns = self.limits_ns.get(reap.engine).copied().unwrap_or(u64::MAX);
         for done in reap.done {
             let counts = if done.is_write { &mut sample.writes } else { &mut sample.reads };

@@ -2,6 +2,7 @@
 //! numbers.
 
 use super::device::{Device, S, US};
+use super::lanes::Lanes;
 use super::random::Random;
 use super::rule::{Done, Reap, Rule};
 use iomill_engine::depth::{Limits, Member, part};
@@ -13,6 +14,9 @@ use std::collections::BinaryHeap;
 pub enum Load {
     /// There is always a request more.
     Closed,
+    /// So many lanes, each of which sends its next request when its last one is done: what is to be
+    /// read may run out, while all that waits is to be written. For one engine.
+    Lanes(u32),
     /// Requests per second, at random.
     Open(f64),
     /// So many requests at once, each so many nanoseconds.
@@ -100,6 +104,8 @@ struct Engine {
     writes_in_flight: u32,
     arrived: Vec<u32>,
     is_hungry: bool,
+    /// Slots left free at that time, since all that waited were writes that give way.
+    unused: u32,
     /// Its loop is busy until then.
     busy_until: f64,
     is_tick_due: bool,
@@ -124,6 +130,7 @@ struct World<'r, 'run> {
     free: Vec<u32>,
     engines: Vec<Engine>,
     waiting: f64,
+    lanes: Option<Lanes>,
     now: f64,
     done: Vec<Done>,
 }
@@ -139,21 +146,28 @@ pub fn simulate(run: &Run<'_>, rules: &mut [Box<dyn Rule>]) -> Vec<Vec<Slot>> {
         writes_in_flight: 0,
         arrived: Vec::new(),
         is_hungry: true,
+        unused: 0,
         busy_until: 0.0,
         is_tick_due: false,
         seen: 0.0,
         out: vec![Slot::EMPTY; slots],
     };
+    let mut random = Random::new(run.seed.wrapping_mul(0x1234_5678_9ABC_DEF1));
+    let lanes = match run.load {
+        Load::Lanes(count) => Some(Lanes::new(count, run.device.writes, &mut random)),
+        _ => None,
+    };
     let mut world = World {
         run,
         device: run.device.clone(),
-        random: Random::new(run.seed.wrapping_mul(0x1234_5678_9ABC_DEF1)),
+        random,
         events: BinaryHeap::new(),
         flights: vec![Flight::default(); FLIGHTS as usize],
         free: (0..FLIGHTS).rev().collect(),
         engines: (0..run.engines).map(engine).collect(),
         rules,
         waiting: if run.load == Load::Closed { f64::INFINITY } else { 0.0 },
+        lanes,
         now: 0.0,
         done: Vec::new(),
     };
@@ -170,7 +184,7 @@ fn whole(time: f64) -> u64 {
 
 impl World<'_, '_> {
     fn go(&mut self) {
-        if self.run.load != Load::Closed {
+        if matches!(self.run.load, Load::Open(_) | Load::Bursts { .. }) {
             self.events.push(Reverse((0, ARRIVAL)));
         }
         for engine in 0..self.engines.len() {
@@ -196,7 +210,7 @@ impl World<'_, '_> {
         let (count, gap) = match self.run.load {
             Load::Open(rate) => (1.0, self.random.exponential(S / rate)),
             Load::Bursts { every, size } => (size, every),
-            Load::Closed => return,
+            Load::Closed | Load::Lanes(_) => return,
         };
         self.waiting += count;
         self.events.push(Reverse((whole(self.now + gap), ARRIVAL)));
@@ -251,6 +265,9 @@ impl World<'_, '_> {
         for id in state.arrived.drain(..) {
             let flight = self.flights[id as usize];
             self.free.push(id);
+            if let Some(lanes) = &mut self.lanes {
+                lanes.go_on(&mut self.random);
+            }
             state.in_flight -= 1;
             state.writes_in_flight -= u32::from(flight.is_write);
             let latency = self.now - flight.start;
@@ -275,7 +292,8 @@ impl World<'_, '_> {
         if !self.done.is_empty() {
             let backlog = state.is_hungry;
             let (now_ns, engine) = (whole(self.now), if is_shared { engine } else { 0 });
-            rule.observe(&Reap { now_ns, done: &self.done, in_flight, backlog, engine });
+            let (done, unused) = (&self.done[..], state.unused);
+            rule.observe(&Reap { now_ns, done, in_flight, backlog, unused, engine });
         }
         u32::try_from(self.done.len()).expect("no more than the flights")
     }
@@ -300,16 +318,10 @@ impl World<'_, '_> {
         let batch = if per_turn > 0.0 { (limits.total / 8).clamp(4, 32) } else { u32::MAX };
         let mut submitted = 0;
         while self.engines[engine].in_flight < limits.total
-            && self.waiting >= 1.0
             && submitted < batch
+            && let Some(is_write) = self.next(engine, limits)
         {
-            let share = self.run.device.writes;
-            let wants_write = share > 0.0 && self.random.unit() < share;
             let state = &mut self.engines[engine];
-            // With classes, reads go on while writes wait.
-            let may_write = !self.run.classes || state.writes_in_flight < limits.writes;
-            let is_write = wants_write && may_write;
-            self.waiting -= 1.0;
             submitted += 1;
             state.in_flight += 1;
             state.writes_in_flight += u32::from(is_write);
@@ -320,8 +332,31 @@ impl World<'_, '_> {
                 self.events.push(Reverse((whole(time), id)));
             }
         }
-        self.engines[engine].is_hungry = self.waiting >= 1.0;
+        let state = &mut self.engines[engine];
+        if let Some(lanes) = &self.lanes {
+            let is_held = lanes.are_only_held();
+            state.unused = if is_held { limits.total.saturating_sub(state.in_flight) } else { 0 };
+            state.is_hungry = is_held || lanes.are_queued();
+        } else {
+            state.is_hungry = self.waiting >= 1.0;
+        }
         submitted
+    }
+
+    /// The next request that may go, if there is one: whether it is a write.
+    fn next(&mut self, engine: usize, limits: Limits) -> Option<bool> {
+        let state = &self.engines[engine];
+        if let Some(lanes) = &mut self.lanes {
+            return lanes.next(limits, state.in_flight, state.writes_in_flight);
+        }
+        if self.waiting < 1.0 {
+            return None;
+        }
+        self.waiting -= 1.0;
+        let share = self.run.device.writes;
+        let wants_write = share > 0.0 && self.random.unit() < share;
+        // With classes, reads go on while writes wait.
+        Some(wants_write && (!self.run.classes || state.writes_in_flight < limits.writes))
     }
 }
 

@@ -2,7 +2,7 @@
 //! `depth-table`. The oracles are those that it prints, as constants, since trying every depth
 //! takes long.
 
-use iomill_tests::depth::cases::{Case, Who, demands, devices};
+use iomill_tests::depth::cases::{Case, Who, demands, devices, in_lanes, throttled};
 use iomill_tests::depth::judge::{Known, Variant, demand, knee, sharing, target, two_targets};
 use iomill_tests::depth::oracle::{Aim, Oracle};
 
@@ -35,7 +35,7 @@ fn the_knee_is_found_on_every_kind_of_device() {
 
 #[test]
 fn batches_and_classes_change_nothing() {
-    let variant = Variant { batched: true, classes: true };
+    let variant = Variant { batched: true, classes: true, ..Variant::default() };
     let outcome = knee(&known("M/M/8", 8000.0, 8, variant), Who::Ours, 1);
     assert!(outcome.pass, "{outcome:?}");
 }
@@ -56,6 +56,30 @@ fn a_percentile_is_kept_with_the_throughput_that_it_allows() {
     for seed in [1, 2] {
         let outcome = target(&known, Who::Ours, seed);
         assert!(outcome.pass, "seed {seed}: {outcome:?}");
+    }
+}
+
+#[test]
+fn writes_that_give_way_do_not_keep_the_next_reads_of_their_callers_away() {
+    let cases = in_lanes();
+    let (case, [limit, _]) = cases.iter().find(|(case, _)| case.name == "M/M/32").unwrap();
+    let oracle = Oracle { best: 160_000.0, depth_95: 32, within: 160_000.0, depth_within: 32 };
+    let variant = Variant { classes: true, lanes: 512, ..Variant::default() };
+    let known = Known::with(case, Aim::Late(*limit, 0.01), variant, oracle);
+    let outcome = target(&known, Who::Ours, 1);
+    assert!(outcome.pass, "{outcome:?}");
+}
+
+#[test]
+fn a_throttled_disk_gets_no_more_requests_than_it_can_use_over_the_whole_time() {
+    for (name, best, depth_95) in
+        [("measured disk, 20k/s", 20_000.0, 2), ("16 dies 0.4 ms, 5k/s", 5000.0, 3)]
+    {
+        let case = throttled().into_iter().find(|case| case.name == name).unwrap();
+        let oracle = Oracle { best, depth_95, within: 0.0, depth_within: 0 };
+        let known = Known::with(&case, Aim::None, Variant::default(), oracle);
+        let outcome = knee(&known, Who::Ours, 1);
+        assert!(outcome.pass, "{name}: {outcome:?}");
     }
 }
 
