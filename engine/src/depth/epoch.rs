@@ -7,15 +7,17 @@ pub(super) const BATCHES: usize = 16;
 pub(super) const GLANCE_BATCHES: usize = 6;
 
 /// A batch that takes so many times as long as the middle one would, and this much more, has met a
-/// stall.
+/// stall, if this part of what it took longer went by without a completion: where others use the
+/// device as well, a batch can be as slow, but something comes all the time.
 const STALL_TIMES: f64 = 2.0;
 const STALL_NS: f64 = 5e6;
+const STALL_LULL: f64 = 0.5;
 
 /// The rates of the batches of one measurement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epoch {
-    /// Slots and nanoseconds of each batch.
-    batches: [(f64, f64); BATCHES],
+    /// Slots and nanoseconds of each batch, and how many of these the longest lull in it took.
+    batches: [(f64, f64, f64); BATCHES],
     len: usize,
     requests: u64,
     writes: u64,
@@ -47,7 +49,7 @@ pub(super) struct Measured {
 
 impl Epoch {
     pub(super) fn new() -> Self {
-        let batches = [(0.0, 0.0); BATCHES];
+        let batches = [(0.0, 0.0, 0.0); BATCHES];
         Self { batches, len: 0, requests: 0, writes: 0, latency_sum_ns: 0, slots: 0, depth_sum: 0 }
     }
 
@@ -70,10 +72,10 @@ impl Epoch {
         self.depth_sum += u64::from(in_force) * u64::from(slots);
     }
 
-    /// Adds a batch; `elapsed_ns` is not 0.
-    pub(super) fn push(&mut self, slots: u64, elapsed_ns: u64) {
+    /// Adds a batch; `elapsed_ns` is not 0, and holds a lull of up to `lull_ns`.
+    pub(super) fn push(&mut self, slots: u64, elapsed_ns: u64, lull_ns: u64) {
         if self.len < BATCHES {
-            self.batches[self.len] = (slots as f64, elapsed_ns as f64);
+            self.batches[self.len] = (slots as f64, elapsed_ns as f64, lull_ns as f64);
             self.len += 1;
         }
     }
@@ -85,9 +87,11 @@ impl Epoch {
         batches.sort_unstable_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
         let outliers = batches.len().div_ceil(8);
         let usual = batches[batches.len() / 2];
-        let lost = |batch: &(f64, f64)| {
+        let lost = |batch: &(f64, f64, f64)| {
             let usual_ns = batch.0 * usual.1 / usual.0;
-            (batch.1 > STALL_TIMES * usual_ns + STALL_NS).then_some(batch.1 - usual_ns)
+            let longer_ns = batch.1 - usual_ns;
+            let is_long = batch.1 > STALL_TIMES * usual_ns + STALL_NS;
+            (is_long && batch.2 >= STALL_LULL * longer_ns).then_some(longer_ns)
         };
         let (stalls, lost_ns) =
             batches.iter().filter_map(lost).fold((0, 0.0), |sum, ns| (sum.0 + 1, sum.1 + ns));
@@ -120,11 +124,22 @@ mod tests {
                 9 => 10,
                 _ => 1_000_000,
             };
-            epoch.push(100, elapsed_ns);
+            epoch.push(100, elapsed_ns, elapsed_ns);
         }
         let measured = epoch.measured();
         assert!((measured.rate_ln - (1e-4_f64).ln()).abs() < 1e-12);
         assert_eq!((measured.stalls, measured.lost_ns), (1, 59e6), "but it is told");
         assert_eq!(measured.elapsed_ns, 74_000_010.0);
+    }
+
+    #[test]
+    fn a_batch_that_is_slow_without_a_lull_has_met_no_stall() {
+        let mut epoch = Epoch::new();
+        for batch in 0..BATCHES as u64 {
+            let elapsed_ns = if batch % 4 == 0 { 60_000_000 } else { 1_000_000 };
+            epoch.push(100, elapsed_ns, 1_000_000);
+        }
+        let measured = epoch.measured();
+        assert_eq!((measured.stalls, measured.lost_ns), (0, 0.0));
     }
 }

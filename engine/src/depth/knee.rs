@@ -61,7 +61,6 @@ pub(super) struct Knee {
     skip_slots: u32,
     /// The next pressed completion starts the clock.
     fresh: bool,
-    start_ns: u64,
     count: u32,
     /// Of `count`: while this limit was the lowest, and while another was.
     limited: u32,
@@ -90,7 +89,6 @@ impl Knee {
             glance: true,
             skip_slots: 0,
             fresh: true,
-            start_ns: 0,
             count: 0,
             limited: 0,
             held: 0,
@@ -127,17 +125,17 @@ impl Knee {
         self.pace.tick(sample.now_ns);
         if self.skip_slots > 0 {
             self.skip_slots = self.skip_slots.saturating_sub(slots);
-            self.start_ns = sample.now_ns;
+            self.pace.begin(sample.now_ns);
             return None;
         }
         if !sample.backlog {
             return self.idle(slots);
         }
-        if self.fresh || sample.now_ns < self.start_ns {
+        if self.fresh || sample.now_ns < self.pace.start_ns() {
             // Also after a clock that went back: what was counted has no time to it.
             (self.count, self.limited, self.held) = (0, 0, 0);
             self.fresh = false;
-            self.start_ns = sample.now_ns;
+            self.pace.begin(sample.now_ns);
             return None;
         }
         self.count = self.count.saturating_add(slots);
@@ -150,7 +148,7 @@ impl Knee {
         let latency_ns = sample.reads.latency_sum_ns.saturating_add(sample.writes.latency_sum_ns);
         self.epoch.count(sample.reads.requests.saturating_add(writes), writes, latency_ns);
         self.epoch.count_depth(in_force, slots);
-        let elapsed_ns = sample.now_ns.saturating_sub(self.start_ns);
+        let elapsed_ns = sample.now_ns.saturating_sub(self.pace.start_ns());
         let generation = match self.phase {
             Phase::Sweep => self.depth(),
             Phase::Steady => self.curve.grid.depth(self.home),
@@ -167,9 +165,9 @@ impl Knee {
         let (limited, held) = (self.limited >= nine_tenths, self.held >= nine_tenths);
         let away = self.phase == Phase::Sweep || self.at != self.home;
         if limited || away && held {
-            self.epoch.push(u64::from(self.count), elapsed_ns);
+            self.epoch.push(u64::from(self.count), elapsed_ns, self.pace.lull_ns());
         }
-        self.start_ns = now_ns;
+        self.pace.begin(now_ns);
         (self.count, self.limited, self.held) = (0, 0, 0);
         if limited {
             if self.glance && self.epoch.len() == GLANCE_BATCHES {

@@ -49,6 +49,9 @@ pub(super) struct Pace {
     /// When the last sample came, and how long after the one before.
     seen_ns: u64,
     gap_ns: u64,
+    /// When this batch began, and the longest time between two of its samples.
+    start_ns: u64,
+    lull_ns: u64,
     /// Stalls, the time lost in them and all time, the older the less.
     stalls: f64,
     lost_ns: f64,
@@ -56,14 +59,40 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) const START: Self =
-        Self { is_coarse: false, seen_ns: 0, gap_ns: 0, stalls: 0.0, lost_ns: 0.0, all_ns: 0.0 };
+    pub(super) const START: Self = Self {
+        is_coarse: false,
+        seen_ns: 0,
+        gap_ns: 0,
+        start_ns: 0,
+        lull_ns: 0,
+        stalls: 0.0,
+        lost_ns: 0.0,
+        all_ns: 0.0,
+    };
 
     /// A sample came.
     #[inline]
     pub(super) fn tick(&mut self, now_ns: u64) {
         self.gap_ns = now_ns.saturating_sub(self.seen_ns);
+        self.lull_ns = self.lull_ns.max(self.gap_ns);
         self.seen_ns = now_ns;
+    }
+
+    /// A batch begins.
+    #[inline]
+    pub(super) fn begin(&mut self, now_ns: u64) {
+        (self.start_ns, self.lull_ns) = (now_ns, 0);
+    }
+
+    /// When it began.
+    #[inline]
+    pub(super) fn start_ns(&self) -> u64 {
+        self.start_ns
+    }
+
+    /// The longest time without a sample since then.
+    pub(super) fn lull_ns(&self) -> u64 {
+        self.lull_ns
     }
 
     /// Whether stalls count.
@@ -125,7 +154,8 @@ impl Pace {
     /// The device is another one.
     pub(super) fn reset(&mut self) {
         if self.is_coarse {
-            *self = Self { seen_ns: self.seen_ns, gap_ns: self.gap_ns, ..Self::START };
+            let Self { seen_ns, gap_ns, start_ns, lull_ns, .. } = *self;
+            *self = Self { seen_ns, gap_ns, start_ns, lull_ns, ..Self::START };
         }
     }
 }
@@ -157,7 +187,7 @@ mod tests {
             for batch in 0..BATCHES as u64 {
                 let is_stall = round % every == 0 && batch == 7;
                 let stall_ns = if is_stall { stall_ms * 1_000_000 } else { 0 };
-                epoch.push(100, 1_250_000 + stall_ns);
+                epoch.push(100, 1_250_000 + stall_ns, 10_000 + stall_ns);
             }
             let measured = epoch.measured();
             (time_ns, round) = (time_ns + measured.elapsed_ns, round + 1);
