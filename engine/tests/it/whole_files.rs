@@ -184,8 +184,8 @@ fn no_byte_of_a_pipe_is_lost() {
     assert!(soon(is_refused), "nobody has it open to read");
 }
 
-/// Whether this becomes true soon. A child that another test forks, or a worker of the kernel's that
-/// has not let go yet, may hold a file a moment longer; what was left open stays so.
+/// Whether this becomes true soon. A child that another test forks, or a worker of the kernel's
+/// that has not let go yet, may hold a file a moment longer; what was left open stays so.
 fn soon(mut is_true: impl FnMut() -> bool) -> bool {
     let begin = std::time::Instant::now();
     loop {
