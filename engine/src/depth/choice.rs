@@ -1,6 +1,7 @@
 //! Which depth to stay at, and which one to measure next, from what the curve says. Pure functions;
 //! asked by `knee`.
 
+use super::budget::Budget;
 use super::curve::Curve;
 
 /// How much of the best throughput may be missing, in a logarithm: the aim is 95.6 %, where 95 % is
@@ -21,6 +22,10 @@ const HOME_EPOCHS_MAX: u32 = 7;
 /// throughput, a higher one only latency.
 const DOWN_EVERY: u32 = 3;
 const HOME_EPOCHS_DOWN: u32 = 3;
+/// Measurements at home before a probe of a depth that was measured before, but for lower ones
+/// among the first probes: a sweep's choice is rather too deep than not deep enough.
+const HOME_EPOCHS: u32 = 2;
+const FIRST_PROBES: u32 = 6;
 
 /// What has happened since the last probe.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +40,11 @@ pub(super) struct Since {
 
 impl Since {
     pub(super) const START: Self = Self { quiet: 0, probes: 0, is_up_next: true };
+
+    /// A probe is made, of a lower depth or of a higher one.
+    pub(super) fn with_probe(self, is_lower: bool) -> Self {
+        Self { quiet: 0, probes: self.probes.wrapping_add(1), is_up_next: is_lower }
+    }
 }
 
 /// The smallest measured depth that gives enough.
@@ -62,9 +72,14 @@ pub(super) fn better_home(curve: &Curve, home: usize) -> usize {
     to.unwrap_or(home)
 }
 
-/// The next depth worth measuring: one that could change the choice. Upwards and downwards in
-/// turn.
-pub(super) fn next_probe(curve: &Curve, home: usize, since: Since) -> Option<usize> {
+/// The next depth worth measuring, as far as the budget goes: one that could change the choice.
+/// Upwards and downwards in turn.
+pub(super) fn next_probe(
+    curve: &Curve,
+    home: usize,
+    since: Since,
+    budget: Budget,
+) -> Option<usize> {
     let need = curve.reference() - MISSING;
     // What was only glanced at may be better than its neighbours say.
     let is_glanced = |index: usize| curve.is_measured(index) && curve.weight(index) < WHOLE;
@@ -88,8 +103,11 @@ pub(super) fn next_probe(curve: &Curve, home: usize, since: Since) -> Option<usi
             .filter(|index| hoped(*index) > curve.estimate(home).mean + MISSING)
             .filter(|index| is_vague(*index))
     };
+    let up = up.filter(|_| budget.allows_deeper());
     let is_due = since.quiet >= HOME_EPOCHS_DOWN && since.probes.is_multiple_of(DOWN_EVERY);
-    let down = |index: &usize| is_due || hoped(*index) >= need && is_vague(*index);
+    let down = |index: &usize| {
+        budget.allows_shallower() && (is_due || hoped(*index) >= need && is_vague(*index))
+    };
     let half = curve.grid.index((here / 2).max(1));
     let down = (half..home)
         .filter(down)
@@ -100,4 +118,10 @@ pub(super) fn next_probe(curve: &Curve, home: usize, since: Since) -> Option<usi
         })
         .or_else(|| home.checked_sub(1).filter(down));
     if since.is_up_next && !is_due { up.or(down) } else { down.or(up) }
+}
+
+/// Whether it is time for the probe that was chosen.
+pub(super) fn is_due(curve: &Curve, home: usize, to: usize, since: Since) -> bool {
+    let is_first = to < home && since.probes < FIRST_PROBES;
+    since.quiet >= HOME_EPOCHS || is_first || !curve.is_measured(to)
 }

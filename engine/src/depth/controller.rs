@@ -41,6 +41,8 @@ pub struct Controller {
     limits: Limits,
     /// What the targets allow; the largest number without one.
     allowed: u32,
+    /// What the targets allowed and the knee's depth, when it was last seen whether that is news.
+    explained: (u32, u32),
     /// When the last sample was taken.
     now_ns: u64,
     /// What the targets allowed when it was last noted; the largest number if they did not limit.
@@ -64,6 +66,7 @@ impl Controller {
             goals: Vec::new(),
             limits: Limits { total: min, writes: min },
             allowed: u32::MAX,
+            explained: (u32::MAX, min),
             now_ns: 0,
             noted: u32::MAX,
             trace: Trace::new(),
@@ -136,12 +139,13 @@ impl Controller {
         let in_force = self.limits.total.saturating_sub(sample.unused).max(1);
         let measured = self.knee.observe(sample, in_force);
         let goal = self.goals.get_mut(who).and_then(Option::as_mut);
-        let has_goal = goal.is_some();
+        let mut is_news = measured.is_some();
         if let Some(goal) = goal {
             goal.observe(sample, self.knee.roof());
+            is_news |= goal.is_hopeless() != goal.is_out_of_reach;
         }
         self.set_limits();
-        if measured.is_some() || has_goal {
+        if is_news || self.explained != (self.allowed, self.knee.depth()) {
             self.explain(who, measured);
         }
     }
@@ -167,23 +171,22 @@ impl Controller {
         self.limits = Limits { total, writes: writes.clamp(1, total) };
     }
 
-    /// Notes what has changed. Cheap when nothing has.
-    #[inline]
+    /// Notes what has changed.
     fn explain(&mut self, who: usize, measured: Option<(Measured, Why)>) {
         if let Some((measured, why)) = measured {
             let slots_per_s = measured.rate_ln.exp() * 1e9;
             self.note(why, slots_per_s, measured.latency_ns);
         }
-        let Some(goal) = self.goals.get_mut(who).and_then(Option::as_mut) else { return };
-        let hopeless = goal.is_hopeless();
-        if hopeless != goal.is_out_of_reach {
-            goal.is_out_of_reach = hopeless;
-            let why = if hopeless { Why::OutOfReach } else { Why::WithinReach };
+        let goal = self.goals.get_mut(who).and_then(Option::as_mut);
+        if let Some(goal) = goal.filter(|goal| goal.is_hopeless() != goal.is_out_of_reach) {
+            goal.is_out_of_reach = goal.is_hopeless();
+            let why = if goal.is_out_of_reach { Why::OutOfReach } else { Why::WithinReach };
             self.note(why, 0.0, 0);
         }
         // Above all depths, it is not what limits.
-        let allowed = self.allowed;
-        let limiting = if allowed < self.knee.depth() { allowed } else { u32::MAX };
+        let (allowed, knee) = (self.allowed, self.knee.depth());
+        self.explained = (allowed, knee);
+        let limiting = if allowed < knee { allowed } else { u32::MAX };
         let is_news = if limiting == u32::MAX || self.noted == u32::MAX {
             limiting != self.noted
         } else {

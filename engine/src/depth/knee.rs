@@ -4,7 +4,8 @@
 //! First it doubles the depth until that gains nothing, then it stays at home, the chosen depth,
 //! and measures others from time to time: only those whose value could change the choice.
 
-use super::choice::{HOPE, MISSING, Since, WHOLE, better_home, first_home, next_probe};
+use super::budget::Budget;
+use super::choice::{HOPE, MISSING, Since, WHOLE, better_home, first_home, is_due, next_probe};
 use super::curve::Curve;
 use super::epoch::{Epoch, GLANCE_BATCHES, Measured};
 use super::grid::Grid;
@@ -18,8 +19,6 @@ const OBVIOUS: f64 = 0.30;
 const GLANCE_WEIGHT: f64 = 1.0 / 16.0;
 /// Generations of requests that are not counted after a change of depth.
 const SKIPPED: u32 = 3;
-/// Measurements at home before a probe of a depth that was measured before.
-const HOME_EPOCHS: u32 = 2;
 /// A home that is off by so much, so often in a row, is another device.
 const JUMP: f64 = 0.22;
 const JUMP_SCATTERS: f64 = 5.0;
@@ -48,6 +47,7 @@ pub(super) struct Knee {
     /// Measurements in a row at which home was another device's.
     off: u32,
     since: Since,
+    budget: Budget,
     /// The probe that did not fit what was known.
     surprise: Option<usize>,
     /// The curve and home before a restart.
@@ -81,6 +81,7 @@ impl Knee {
             flat: 0,
             off: 0,
             since: Since::START,
+            budget: Budget::FULL,
             surprise: None,
             old: None,
             mix: 0.0,
@@ -279,6 +280,7 @@ impl Knee {
     fn settle(&mut self) {
         self.phase = Phase::Steady;
         self.since.quiet = 1;
+        self.budget = Budget::FULL;
         if let Some((mut old, home)) = self.old.take()
             && old.shift_to(&self.curve)
         {
@@ -293,7 +295,8 @@ impl Knee {
 
     /// A measurement at home.
     fn stay(&mut self, measured: &Measured) -> Why {
-        if !self.curve.is_measured(self.home) {
+        let is_new = self.curve.weight(self.home) < WHOLE;
+        if is_new {
             self.curve.learn(self.home, measured.rate_ln, 1.0);
         }
         let deviation = self.curve.deviation(self.home, measured.rate_ln);
@@ -307,23 +310,23 @@ impl Knee {
         }
         self.off = 0;
         self.mix = measured.writes_share;
-        self.curve.follow(self.home, measured.rate_ln);
+        if !is_new {
+            self.curve.follow(self.home, measured.rate_ln);
+        }
         self.since.quiet += 1;
+        self.budget.earn();
         self.curve.refresh();
         self.home = better_home(&self.curve, self.home);
         if self.at != self.home {
             self.go(self.home);
             return Why::Moved;
         }
-        let next = self.surprise.or_else(|| next_probe(&self.curve, self.home, self.since));
-        let is_due =
-            |index: &usize| self.since.quiet >= HOME_EPOCHS || !self.curve.is_measured(*index);
+        let chosen = || next_probe(&self.curve, self.home, self.since, self.budget);
+        let next = self.surprise.or_else(chosen);
+        let is_due = |index: &usize| is_due(&self.curve, self.home, *index, self.since);
         let Some(index) = next.filter(is_due) else { return Why::Stayed };
-        self.since = Since {
-            quiet: 0,
-            probes: self.since.probes.wrapping_add(1),
-            is_up_next: index < self.home,
-        };
+        self.since = self.since.with_probe(index < self.home);
+        self.budget.spend(&self.curve, self.home, index);
         self.go(index);
         Why::Probed
     }

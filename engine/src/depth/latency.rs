@@ -71,7 +71,8 @@ impl Latency {
     pub(super) fn observe(&mut self, counts: Counts, roof: u32) {
         let (requests, late) = (i64::from(counts.requests), i64::from(counts.late));
         let change = match self.given {
-            Some(given) => given.saturating_mul(requests).saturating_sub(GAIN.saturating_mul(late)),
+            // Below 2^31 and 2^32: no product comes to 2^63.
+            Some(given) => given * requests - GAIN * late,
             None => self.change_of_mean(counts),
         };
         if change < 0 {

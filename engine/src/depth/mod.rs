@@ -4,6 +4,7 @@
 //!
 //! `docs/explanation/depth-control.md` has the reasons and the results against other rules.
 
+mod budget;
 mod choice;
 mod controller;
 mod curve;

@@ -6,7 +6,9 @@
 
 #![allow(clippy::print_stdout, reason = "the table is the program's output")]
 
-use iomill_tests::depth::cases::{Case, Who, changes, demands, devices, in_lanes, throttled};
+use iomill_tests::depth::cases::{
+    Case, Who, changes, demands, devices, in_lanes, narrow, throttled,
+};
 use iomill_tests::depth::judge::{
     Known, KnownChange, Outcome, Variant, change, demand, knee, sharing, target, two_targets,
 };
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
                 knees(&options, "Throttled, no target", &throttled(), Variant::default());
                 percentiles(&options, "Throttled, 99th percentile, budget 1 %", &throttled());
             }
+            'n' => knees(&options, "No target, narrow devices", &narrow(), Variant::default()),
             'c' => all_changes(&options),
             'd' => all_demands(&options),
             'e' => {
@@ -69,7 +72,7 @@ fn parse() -> Result<Options, String> {
         seeds: 50,
         first: 1001,
         only: String::new(),
-        parts: "abmcdewltg".into(),
+        parts: "anbmcdewltg".into(),
         ours: false,
         rivals: false,
         verbose: false,
@@ -176,14 +179,16 @@ fn heading(title: &str, columns: &str) {
 
 fn knees(options: &Options, title: &str, cases: &[Case], variant: Variant) {
     let columns = "| device | W95 | rule | pass | X median / worst | W / W95 median / worst | \
-                   epochs to the first good ones, median / worst |";
+                   epochs to the first good ones, median / worst, within 20 |";
     heading(title, columns);
     for case in cases.iter().filter(|case| options.wants(case.name)) {
         let known = Known::new(case, Aim::None, variant);
         for who in options.rules(false) {
             let outcomes = options.run(|seed| knee(&known, who, seed));
             let (name, deep) = (case.name, known.oracle.depth_95);
-            let first = recoveries(&outcomes);
+            let soon = outcomes.iter().filter(|outcome| outcome.recovery[0] <= 20.0).count();
+            let soon = 100.0 * soon as f64 / outcomes.len() as f64;
+            let first = format!("{}, {soon:.0} %", recoveries(&outcomes));
             println!("| {name} | {deep} | {} | {} | {first} |", who.name(), row(&outcomes));
         }
     }

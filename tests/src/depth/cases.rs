@@ -125,6 +125,20 @@ pub fn devices() -> Vec<Case> {
     ]
 }
 
+/// Devices that do few requests at a time, on which a measurement scatters most.
+pub fn narrow() -> Vec<Case> {
+    let dies =
+        |count| Device::new(Model::Dies { count, mean: 400.0 * US, base: 10.0 * US, cap: 1e7 });
+    let case = |name, device| Case { name, device, p99: 12.0 * MS };
+    vec![
+        case("M/M/2", servers(2, 1.0 * MS, 1)),
+        case("M/M/4", servers(4, 1.0 * MS, 1)),
+        case("2 dies 0.4 ms", dies(2)),
+        case("4 dies 0.4 ms", dies(4)),
+        case("8 dies 0.4 ms", dies(8)),
+    ]
+}
+
 /// Disks behind a kernel's throttle, which makes no request slower but those that it keeps for its
 /// next period: the best depth is the one that just uses up what the throttle lets through.
 pub fn throttled() -> Vec<Case> {

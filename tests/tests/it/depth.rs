@@ -2,7 +2,7 @@
 //! `depth-table`. The oracles are those that it prints, as constants, since trying every depth
 //! takes long.
 
-use iomill_tests::depth::cases::{Case, Who, demands, devices, in_lanes, throttled};
+use iomill_tests::depth::cases::{Case, Who, demands, devices, in_lanes, narrow, throttled};
 use iomill_tests::depth::judge::{Known, Variant, demand, knee, sharing, target, two_targets};
 use iomill_tests::depth::oracle::{Aim, Oracle};
 
@@ -30,6 +30,19 @@ fn the_knee_is_found_on_every_kind_of_device() {
             let outcome = knee(&known, Who::Ours, seed);
             assert!(outcome.pass, "{name}, seed {seed}: {outcome:?}");
         }
+    }
+}
+
+/// One server less takes half of the throughput here, and a probe of it in seven takes the rest of
+/// what may be missing.
+#[test]
+fn looking_around_costs_little_where_each_step_of_the_depth_counts() {
+    let case = narrow().into_iter().find(|case| case.name == "M/M/2").unwrap();
+    let oracle = Oracle { best: 2000.0, depth_95: 2, within: 0.0, depth_within: 0 };
+    let known = Known::with(&case, Aim::None, Variant::default(), oracle);
+    for seed in [1, 2, 3] {
+        let outcome = knee(&known, Who::Ours, seed);
+        assert!(outcome.pass && outcome.x > 0.97, "seed {seed}: {outcome:?}");
     }
 }
 
