@@ -46,6 +46,14 @@ fn looking_around_costs_little_where_each_step_of_the_depth_counts() {
     }
 }
 
+/// In this run's glance at depth 2 the device looks a third faster than it is.
+#[test]
+fn a_glance_that_was_wrong_makes_no_other_device() {
+    let known = known("M/M/1", 1000.0, 1, Variant::default());
+    let outcome = knee(&known, Who::Ours, 1040);
+    assert!(outcome.pass && outcome.recovery[0] <= 20.0, "{outcome:?}");
+}
+
 #[test]
 fn batches_and_classes_change_nothing() {
     let variant = Variant { batched: true, classes: true, ..Variant::default() };
