@@ -3,13 +3,14 @@
 //!
 //! # Why a budget
 //!
-//! A probe can be worth making on every third measurement for as long as the choice is close, and
-//! near the knee it always is. But a probe at four times the depth, with the requests that drain
-//! before it is counted and after, takes as long as two and a half measurements at home: made that
-//! often, it alone doubles the mean depth. And where a step down halves the throughput, one probe
-//! of it in seven costs more than the depth above the knee could save.
+//! A probe can be worth making at every third measurement for as long as the choice is close, and
+//! near the knee it always is. But made that often, probes at three and four times the depth raise
+//! its mean by a third to a half. And where a step down halves the throughput, a probe of it at
+//! every tenth measurement costs more than the depth above the knee could save.
 
 use super::curve::Curve;
+use super::epoch::BATCHES;
+use super::pace::SKIPPED;
 
 /// Earned with each measurement at home: this part of a measurement at twice the depth, and this
 /// part of a measurement without any throughput.
@@ -18,10 +19,6 @@ const EARNED_SHALLOWER: f64 = 0.005;
 /// No more than this is kept; it is what a search begins with, for at first there is much to learn.
 const SAVED_DEEPER: f64 = 8.0;
 const SAVED_SHALLOWER: f64 = 0.3;
-/// Generations of requests that a measurement takes, and those left uncounted before and after.
-const GENERATIONS: f64 = 16.0;
-const UNCOUNTED: f64 = 3.0;
-
 /// What is left for probes. Below nothing is a debt, and the next probe of its kind waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
@@ -55,7 +52,10 @@ impl Budget {
     pub(super) fn spend(&mut self, curve: &Curve, home: usize, to: usize) {
         let times = curve.grid.real(to) / curve.grid.real(home);
         if to > home {
-            self.deeper -= (times - 1.0) * (GENERATIONS + UNCOUNTED * times) / GENERATIONS;
+            // A measurement is a generation of home's per batch; those that are skipped before it
+            // are of the deeper queue.
+            let skipped = f64::from(SKIPPED) * times / BATCHES as f64;
+            self.deeper -= (times - 1.0) * (1.0 + skipped);
             return;
         }
         // No depth gives less than its share of home's throughput.

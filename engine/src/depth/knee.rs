@@ -9,7 +9,7 @@ use super::choice::{HOPE, MISSING, Since, WHOLE, better_home, first_home, is_due
 use super::curve::Curve;
 use super::epoch::{Epoch, GLANCE_BATCHES, Measured};
 use super::grid::Grid;
-use super::pace::{BATCH_SLOTS, EPOCH_SLOTS, Pace};
+use super::pace::{BATCH_SLOTS, EPOCH_SLOTS, Pace, SKIPPED};
 use super::sample::Sample;
 use super::trace::Why;
 
@@ -17,8 +17,6 @@ use super::trace::Why;
 const OBVIOUS: f64 = 0.30;
 /// A glance counts so much beside a whole measurement: about its share of the completions.
 const GLANCE_WEIGHT: f64 = 1.0 / 16.0;
-/// Generations of requests that are not counted after a change of depth.
-const SKIPPED: u32 = 3;
 /// A home that is off by so much, so often in a row, is another device.
 const JUMP: f64 = 0.22;
 const JUMP_SCATTERS: f64 = 5.0;

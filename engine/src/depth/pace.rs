@@ -19,6 +19,8 @@ pub(super) const BATCH_SLOTS: u32 = 64;
 const GLANCE_SLOTS: u32 = 16;
 /// Of a whole measurement: 16 batches.
 pub(super) const EPOCH_SLOTS: u32 = 16 * BATCH_SLOTS;
+/// Generations of requests that are not counted after a change of depth.
+pub(super) const SKIPPED: u32 = 3;
 /// A batch lasts so long at least, since a reap brings several completions at one time.
 const BATCH_NS: u64 = 1_000_000;
 const GLANCE_NS: u64 = 250_000;

@@ -78,10 +78,10 @@ pub struct Case {
     pub p99: f64,
 }
 
-/// `count` dies of 0.4 ms without a cap, the device that is hardest to judge: near its knee a step
-/// of the depth gains 1 %, and a measurement scatters by 2 %.
-fn slow_dies() -> Device {
-    Device::new(Model::Dies { count: 16, mean: 400.0 * US, base: 10.0 * US, cap: 1e7 })
+/// So many dies of 0.4 ms without a cap, the devices that are hardest to judge: near the knee a
+/// step of the depth gains 1 %, and a measurement scatters by 2 %.
+fn slow_dies(count: usize) -> Device {
+    Device::new(Model::Dies { count, mean: 400.0 * US, base: 10.0 * US, cap: 1e7 })
 }
 
 /// The throughput of a virtual disk.
@@ -100,8 +100,8 @@ pub fn devices() -> Vec<Case> {
         Device::new(Model::Dies { count, mean: mean * US, base: 10.0 * US, cap })
     };
     let case = |name, device, p99_ms: f64| Case { name, device, p99: p99_ms * MS };
-    let gc = Device { stall: Some((1.0 * MS, 60.0 * MS)), ..slow_dies() };
-    let gc60 = Device { stall: Some((60.0 * MS, 60.0 * MS)), ..slow_dies() };
+    let gc = Device { stall: Some((1.0 * MS, 60.0 * MS)), ..slow_dies(16) };
+    let gc60 = Device { stall: Some((60.0 * MS, 60.0 * MS)), ..slow_dies(16) };
     let tokens = Model::Tokens { rate: 16e3, burst: 16.0, base: 500.0 * US };
     let pool = Model::Retrograde { count: 8, mean: 500.0 * US, penalty: 0.08 };
     let capped = Model::Capped { latency: 100.0 * US, cap: 1e5 };
@@ -110,7 +110,7 @@ pub fn devices() -> Vec<Case> {
         case("M/M/8", servers(8, 1.0 * MS, 1), 5.5),
         case("M/M/32", servers(32, 0.2 * MS, 1), 1.0),
         case("0.1 ms, cap 100k", Device::new(capped), 0.3),
-        case("16 dies 0.4 ms", slow_dies(), 3.0),
+        case("16 dies 0.4 ms", slow_dies(16), 3.0),
         case("16 dies 20 us, cap 400k", dies(16, 20.0, 4e5), 0.2),
         case("64 dies 0.1 ms", dies(64, 100.0, 1e7), 0.5),
         case("64 dies, cap 400k", dies(64, 100.0, 4e5), 0.5),
@@ -119,23 +119,21 @@ pub fn devices() -> Vec<Case> {
         case("retrograde pool", Device::new(pool), 2.0),
         case("GC 1-60 ms/s", gc, 5.0),
         case("GC 60 ms/s", gc60, 5.0),
-        case("30 % slow writes", Device { writes: 0.3, ..slow_dies() }, 12.0),
-        case("70 % cache hits", Device { hits: 0.7, ..slow_dies() }, 3.0),
+        case("30 % slow writes", Device { writes: 0.3, ..slow_dies(16) }, 12.0),
+        case("70 % cache hits", Device { hits: 0.7, ..slow_dies(16) }, 3.0),
         case("measured disk", measured_disk(), 3.5),
     ]
 }
 
 /// Devices that do few requests at a time, on which a measurement scatters most.
 pub fn narrow() -> Vec<Case> {
-    let dies =
-        |count| Device::new(Model::Dies { count, mean: 400.0 * US, base: 10.0 * US, cap: 1e7 });
     let case = |name, device| Case { name, device, p99: 12.0 * MS };
     vec![
         case("M/M/2", servers(2, 1.0 * MS, 1)),
         case("M/M/4", servers(4, 1.0 * MS, 1)),
-        case("2 dies 0.4 ms", dies(2)),
-        case("4 dies 0.4 ms", dies(4)),
-        case("8 dies 0.4 ms", dies(8)),
+        case("2 dies 0.4 ms", slow_dies(2)),
+        case("4 dies 0.4 ms", slow_dies(4)),
+        case("8 dies 0.4 ms", slow_dies(8)),
     ]
 }
 
@@ -150,8 +148,8 @@ pub fn throttled() -> Vec<Case> {
         case("measured disk, 20k/s", measured_disk(), 2000, 3.5),
         case("measured disk, 60k/s", measured_disk(), 6000, 3.5),
         case("M/M/32, 40k/s", servers(32, 0.2 * MS, 1), 4000, 1.0),
-        case("16 dies 0.4 ms, 5k/s", slow_dies(), 500, 3.0),
-        case("16 dies 0.4 ms, 1k/s", slow_dies(), 100, 3.0),
+        case("16 dies 0.4 ms, 5k/s", slow_dies(16), 500, 3.0),
+        case("16 dies 0.4 ms, 1k/s", slow_dies(16), 100, 3.0),
     ]
 }
 
@@ -164,7 +162,7 @@ pub fn in_lanes() -> Vec<(Case, [f64; 2])> {
         (Case { name, device, p99: high * MS }, [low * MS, high * MS])
     };
     vec![
-        case("16 dies 0.4 ms, writes 2 ms", slow_dies(), 5.0, [4.0, 12.0]),
+        case("16 dies 0.4 ms, writes 2 ms", slow_dies(16), 5.0, [4.0, 12.0]),
         case("16 dies 20 us, cap 400k", fast, 2.0, [0.15, 0.3]),
         case("M/M/32", servers(32, 0.2 * MS, 1), 1.0, [1.0, 1.2]),
     ]
@@ -194,9 +192,9 @@ pub fn changes() -> Vec<Change> {
     vec![
         change("16 servers, x2 and back", pool(), Aim::None),
         change("cap 100k, x2 and back", capped, Aim::None),
-        change("16 dies, x2 and back", slow_dies(), Aim::None),
+        change("16 dies, x2 and back", slow_dies(16), Aim::None),
         change("16 servers, x2, p99", pool(), Aim::Late(2.0 * MS, 0.01)),
-        change("16 dies, x2, p99", slow_dies(), Aim::Late(4.0 * MS, 0.01)),
+        change("16 dies, x2, p99", slow_dies(16), Aim::Late(4.0 * MS, 0.01)),
         change("credits 3000 to 300", credits(60_000.0), Aim::None),
     ]
 }
@@ -221,7 +219,7 @@ pub fn demands() -> Vec<Demand> {
     let bursts = |every: f64, size| Load::Bursts { every: every * S, size };
     vec![
         demand("open loop 20 %, servers", pool(), Load::Open(8e3), Aim::None),
-        demand("open loop 20 %, dies", slow_dies(), Load::Open(8e3), Aim::None),
+        demand("open loop 20 %, dies", slow_dies(16), Load::Open(8e3), Aim::None),
         demand("bursts of 200", pool(), bursts(0.1, 200.0), Aim::None),
         demand("bursts of 4000", pool(), bursts(0.5, 4000.0), Aim::None),
         demand("out of reach", servers(8, 1.0 * MS, 4), Load::Closed, Aim::Late(0.5 * MS, 0.01)),
