@@ -10,13 +10,21 @@
 //! line throughout where requests fall on many queues at random, `X = c·μ·N / (N + c - 1)`. So each
 //! depth is estimated from all of its neighbours together, as long as these lie on one line as well
 //! as their scatter allows; next to a kink they do not, and only nearer ones count.
+//!
+//! # Why a level
+//!
+//! The speed of a disk that others use as well wanders by 5 to 10 % within tenths of a second,
+//! which is more than the depths near the knee differ by. So each measurement is compared with what
+//! home gives at about that time, before and after it, and not with what it gave on average. How
+//! quickly the level follows home is learned: when one surprise at home after the other has the
+//! same sign, it was too slow, and when they alternate, it follows mere chance.
 
 use super::grid::{GRID_LEN_MAX, Grid};
 
 /// Measurements remembered per depth.
-const MEMORY: f64 = 16.0;
+const MEMORY: f64 = 32.0;
 /// What a measurement keeps of its weight with each further one: old ones have to yield.
-const AGE: f64 = 1.0 - 1.0 / 256.0;
+const AGE: f64 = 1.0 - 1.0 / 512.0;
 /// Bounds and start of the variance of one measurement: a scatter of 0.5 % at least, 2 % at first.
 const VARIANCE_MIN: f64 = 2.5e-5;
 const VARIANCE_START: f64 = 4e-4;
@@ -27,8 +35,15 @@ const VARIANCE_STEP_MAX: f64 = 0.01;
 const MISFIT: f64 = 2.5;
 /// Beyond so many scatters a measurement in use says that the level has moved.
 const DRIFT_SCATTERS: f64 = 2.5;
-/// How uncertain the level is, in variances of one measurement.
-const LEVEL_VARIANCE: f64 = 0.125;
+/// Bounds of what the level may move by between two measurements, in variances of one.
+const WANDER_MIN: f64 = 0.125;
+const WANDER_MAX: f64 = 4.0;
+/// How much two surprises of one scatter each change that, and the most that two of any size do, as
+/// logarithms.
+const WANDER_GAIN: f64 = 0.1;
+const WANDER_STEP_MAX: f64 = 0.2;
+/// Beyond `DRIFT_SCATTERS`, the level takes this part of the deviation at least.
+const DRIFT_PART: f64 = 0.25;
 
 /// An estimate of the logarithm of throughput, relative to the level.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +65,14 @@ pub(super) struct Curve {
     level: f64,
     /// Of one measurement.
     variance: f64,
+    /// How far the level moves from one measurement at home to the next: a variance, in variances
+    /// of one measurement.
+    wander: f64,
+    /// What the last measurement at home was off by.
+    last: f64,
+    /// The depth that was measured since, and the share of its value that this measurement has: its
+    /// level was halfway to what home gives next.
+    probe: Option<(usize, f64)>,
     /// The estimates, from the table as it was at the last `refresh`.
     estimates: [Estimate; GRID_LEN_MAX],
 }
@@ -62,13 +85,17 @@ impl Curve {
             weight: [0.0; GRID_LEN_MAX],
             level: 0.0,
             variance: VARIANCE_START,
+            wander: WANDER_MIN,
+            last: 0.0,
+            probe: None,
             estimates: [Estimate { mean: f64::MIN, error: f64::INFINITY }; GRID_LEN_MAX],
         }
     }
 
-    /// Forgets everything but the scatter.
+    /// Forgets everything but the scatter, and how much the level wanders.
     pub(super) fn clear(&mut self) {
-        *self = Self { variance: self.variance, ..Self::new(self.grid) };
+        let Self { variance, wander, .. } = *self;
+        *self = Self { variance, wander, ..Self::new(self.grid) };
     }
 
     pub(super) fn is_measured(&self, index: usize) -> bool {
@@ -114,7 +141,9 @@ impl Curve {
         let deviation = self.deviation(index, rate_ln);
         let total = (self.weight[index] + weight).min(MEMORY);
         self.weight[index] = total;
-        self.mean[index] += deviation * (weight / total).min(1.0);
+        let share = (weight / total).min(1.0);
+        self.mean[index] += deviation * share;
+        self.probe = Some((index, share));
     }
 
     /// Takes in a measurement at the depth in use, and learns the scatter from it. What is within
@@ -123,14 +152,22 @@ impl Curve {
     pub(super) fn follow(&mut self, index: usize, rate_ln: f64) {
         let deviation = self.deviation(index, rate_ln);
         let square = deviation * deviation;
-        if square > DRIFT_SCATTERS * DRIFT_SCATTERS * self.variance {
-            self.level += deviation / 4.0;
+        let own = 1.0 / self.weight[index].max(1.0 / 16.0);
+        let all = 1.0 + self.wander + own;
+        let shift = if square > DRIFT_SCATTERS * DRIFT_SCATTERS * self.variance {
+            deviation * (self.wander / (1.0 + self.wander)).max(DRIFT_PART)
         } else {
-            let own = 1.0 / self.weight[index].max(1.0 / 16.0);
-            let all = 1.0 + LEVEL_VARIANCE + own;
-            self.level += deviation * LEVEL_VARIANCE / all;
             self.mean[index] += deviation * own / all;
+            deviation * self.wander / all
+        };
+        self.level += shift;
+        if let Some((probe, share)) = self.probe.take().filter(|(probe, _)| *probe != index) {
+            self.mean[probe] -= share * shift / 2.0;
         }
+        let is_alike = WANDER_GAIN * deviation * self.last / self.variance;
+        let step = is_alike.clamp(-WANDER_STEP_MAX, WANDER_STEP_MAX);
+        self.wander = (self.wander * step.exp()).clamp(WANDER_MIN, WANDER_MAX);
+        self.last = deviation;
         let square = square.min(VARIANCE_STEP_MAX);
         self.variance = (self.variance + (square - self.variance) / 16.0).max(VARIANCE_MIN);
         self.weight[index] = (self.weight[index] + 1.0).min(MEMORY);

@@ -9,8 +9,9 @@ use super::choice::{HOPE, MISSING, Since, WHOLE, better_home, first_home, is_due
 use super::curve::Curve;
 use super::epoch::{Epoch, GLANCE_BATCHES, Measured};
 use super::grid::Grid;
-use super::pace::{BATCH_SLOTS, EPOCH_SLOTS, Pace, SKIPPED};
+use super::pace::{Pace, SKIPPED};
 use super::sample::Sample;
+use super::tally::{Batch, Tally};
 use super::trace::Why;
 
 /// A doubling that gains so much in a glance needs no closer look.
@@ -40,6 +41,9 @@ pub(super) struct Knee {
     /// The depth in force, and the chosen one, as indices into the grid.
     at: usize,
     home: usize,
+    /// The depth in force, and of which depth a batch is a generation at least. Units: slots.
+    depth: u32,
+    generation: u32,
     /// Doublings in a row that gained nothing.
     flat: u32,
     /// Measurements in a row at which home was another device's.
@@ -59,14 +63,7 @@ pub(super) struct Knee {
     skip_slots: u32,
     /// The next pressed completion starts the clock.
     fresh: bool,
-    count: u32,
-    /// Of `count`: while this limit was the lowest, and while another was.
-    limited: u32,
-    held: u32,
-    /// Slots since the last measurement while the caller was the limit, and pressed ones among
-    /// unfinished batches.
-    slack: u32,
-    pressed: u32,
+    tally: Tally,
 }
 
 impl Knee {
@@ -76,6 +73,8 @@ impl Knee {
             phase: Phase::Sweep,
             at: 0,
             home: 0,
+            depth: min,
+            generation: min,
             flat: 0,
             off: 0,
             since: Since::START,
@@ -88,18 +87,14 @@ impl Knee {
             glance: true,
             skip_slots: 0,
             fresh: true,
-            count: 0,
-            limited: 0,
-            held: 0,
-            slack: 0,
-            pressed: 0,
+            tally: Tally::EMPTY,
         }
     }
 
     /// The depth in force. Units: slots.
     #[inline]
     pub(super) fn depth(&self) -> u32 {
-        self.curve.grid.depth(self.at)
+        self.depth
     }
 
     /// The depth that a latency target may save up for: twice the depth in force and something for
@@ -132,27 +127,18 @@ impl Knee {
         }
         if self.fresh || sample.now_ns < self.pace.start_ns() {
             // Also after a clock that went back: what was counted has no time to it.
-            (self.count, self.limited, self.held) = (0, 0, 0);
+            self.tally.begin();
             self.fresh = false;
             self.pace.begin(sample.now_ns);
             return None;
         }
-        self.count = self.count.saturating_add(slots);
-        if in_force >= self.depth() {
-            self.limited = self.limited.saturating_add(slots);
-        } else {
-            self.held = self.held.saturating_add(slots);
-        }
+        let count = self.tally.add(slots, in_force >= self.depth);
         let writes = sample.writes.requests;
         let latency_ns = sample.reads.latency_sum_ns.saturating_add(sample.writes.latency_sum_ns);
         self.epoch.count(sample.reads.requests.saturating_add(writes), writes, latency_ns);
         self.epoch.count_depth(in_force, slots);
         let elapsed_ns = sample.now_ns.saturating_sub(self.pace.start_ns());
-        let generation = match self.phase {
-            Phase::Sweep => self.depth(),
-            Phase::Steady => self.curve.grid.depth(self.home),
-        };
-        if !self.pace.is_over(self.glance, self.count, generation, elapsed_ns) {
+        if !self.pace.is_over(self.glance, count, self.generation, elapsed_ns) {
             return None;
         }
         self.end_batch(sample.now_ns, elapsed_ns)
@@ -160,14 +146,12 @@ impl Knee {
 
     /// The end of a batch, and perhaps of a measurement.
     fn end_batch(&mut self, now_ns: u64, elapsed_ns: u64) -> Option<(Measured, Why)> {
-        let nine_tenths = self.count - self.count / 10;
-        let (limited, held) = (self.limited >= nine_tenths, self.held >= nine_tenths);
+        let Batch { count, is_limited: limited, is_held: held } = self.tally.end();
         let away = self.phase == Phase::Sweep || self.at != self.home;
         if limited || away && held {
-            self.epoch.push(u64::from(self.count), elapsed_ns, self.pace.lull_ns());
+            self.epoch.push(u64::from(count), elapsed_ns, self.pace.lull_ns());
         }
         self.pace.begin(now_ns);
-        (self.count, self.limited, self.held) = (0, 0, 0);
         if limited {
             if self.glance && self.epoch.len() == GLANCE_BATCHES {
                 return self.end_glance();
@@ -185,15 +169,8 @@ impl Knee {
     /// The caller is the limit, not the depth: nothing can be learned. A sweep that is pressed now
     /// and then moves on, for nothing is known yet; a probe ends.
     fn idle(&mut self, slots: u32) -> Option<(Measured, Why)> {
-        self.slack = self.slack.saturating_add(slots);
-        self.pressed = self.pressed.saturating_add(self.count);
-        (self.count, self.limited, self.held) = (0, 0, 0);
         self.fresh = true;
-        if self.slack.saturating_add(self.pressed) < EPOCH_SLOTS {
-            return None;
-        }
-        let pressed = self.pressed > BATCH_SLOTS;
-        (self.slack, self.pressed) = (0, 0);
+        let pressed = self.tally.idle(slots)?;
         let is_top = self.at + 1 == self.curve.grid.len();
         if self.phase == Phase::Sweep && !pressed && is_top && self.best_measured(WHOLE) > f64::MIN
         {
@@ -227,7 +204,7 @@ impl Knee {
     fn end_epoch(&mut self) -> (Measured, Why) {
         let measured = self.epoch.measured();
         self.epoch = Epoch::new();
-        (self.slack, self.pressed) = (0, 0);
+        self.tally.measured();
         if let Some(index) = self.pace.learn(&measured, &self.curve) {
             self.search_from(index);
             return (measured, Why::Restarted);
@@ -293,6 +270,8 @@ impl Knee {
 
     /// A measurement at home.
     fn stay(&mut self, measured: &Measured) -> Why {
+        // What surprised at home, home tells.
+        self.surprise = self.surprise.filter(|at| *at != self.home);
         let is_new = self.curve.weight(self.home) < WHOLE;
         if is_new {
             self.curve.learn(self.home, measured.rate_ln, 1.0);
@@ -362,7 +341,7 @@ impl Knee {
 
     fn search_from(&mut self, index: usize) {
         self.curve.clear();
-        (self.flat, self.off) = (0, 0);
+        (self.flat, self.off, self.surprise) = (0, 0, None);
         self.phase = Phase::Sweep;
         self.go(index);
     }
@@ -380,8 +359,11 @@ impl Knee {
             self.skip_slots = larger * if self.glance { 1 } else { SKIPPED };
         }
         self.at = to;
+        self.depth = self.curve.grid.depth(to);
+        let home = self.curve.grid.depth(self.home);
+        self.generation = if self.phase == Phase::Sweep { self.depth } else { home };
         self.epoch = Epoch::new();
-        (self.count, self.limited, self.held) = (0, 0, 0);
+        self.tally.begin();
     }
 
     fn jump(&self) -> f64 {

@@ -17,6 +17,7 @@ mod limits;
 mod pace;
 mod sample;
 mod share;
+mod tally;
 mod target;
 mod trace;
 

@@ -48,16 +48,17 @@ fn feed(controller: &mut Controller, samples: &[(i64, Sample)], repeat: usize) -
     now_ns
 }
 
-/// A device that serves eight at a time in 100 µs.
-fn serve(controller: &mut Controller, mut now_ns: u64, reaps: u32) {
+/// A device that serves so many at a time in 100 µs. Answers the time after the last reap.
+fn serve(controller: &mut Controller, mut now_ns: u64, reaps: u32, at_once: u32) -> u64 {
     for _ in 0..reaps {
         now_ns += 100_000;
         let mut sample = Sample { now_ns, backlog: true, ..Sample::EMPTY };
-        for _ in 0..controller.limits().total.min(8) {
+        for _ in 0..controller.limits().total.min(at_once) {
             sample.reads.add(1, 100_000, controller.latency_limit_ns());
         }
         controller.observe(&sample);
     }
+    now_ns
 }
 
 proptest! {
@@ -85,7 +86,7 @@ proptest! {
         let mut controller =
             Controller::new(Depth::Adaptive { min: 1, max: 256, target: Target::Knee });
         let now_ns = feed(&mut controller, &samples, repeat);
-        serve(&mut controller, now_ns.min(1 << 62), 400_000);
+        serve(&mut controller, now_ns.min(1 << 62), 400_000, 8);
         let chosen = controller.chosen();
         prop_assert!(chosen.is_some_and(|chosen| (7..=12).contains(&chosen)), "{:?}", chosen);
     }
@@ -101,6 +102,21 @@ fn without_time_nothing_is_learned_and_nothing_breaks() {
         controller.observe(&sample);
     }
     assert_eq!((controller.limits().total, controller.chosen()), (1, None));
-    serve(&mut controller, 7, 100_000);
+    serve(&mut controller, 7, 100_000, 8);
     assert!(controller.chosen().is_some_and(|chosen| (7..=12).contains(&chosen)));
+}
+
+/// A probe that is far off is made again, to tell a change of the device from a stall. If home
+/// comes to that depth meanwhile, each further probe would be of home, and no other depth ever be
+/// seen.
+#[test]
+fn a_change_in_the_midst_of_a_probe_leaves_nothing_behind() {
+    let depth = Depth::Adaptive { min: 1, max: 256, target: Target::Knee };
+    for before in 0..100 {
+        let mut controller = Controller::new(depth);
+        let now_ns = serve(&mut controller, 0, 10_000 + 50 * before, 10);
+        serve(&mut controller, now_ns, 30_000, 5);
+        let last = || controller.decisions().collect::<Vec<_>>();
+        assert_eq!(controller.chosen(), Some(5), "the change {before}: {:?}", last());
+    }
 }

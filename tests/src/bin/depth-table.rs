@@ -7,7 +7,7 @@
 #![allow(clippy::print_stdout, reason = "the table is the program's output")]
 
 use iomill_tests::depth::cases::{
-    Case, Who, changes, demands, devices, in_lanes, narrow, throttled,
+    Case, Who, changes, demands, devices, in_lanes, narrow, shared, throttled,
 };
 use iomill_tests::depth::judge::{
     Known, KnownChange, Outcome, Variant, change, demand, knee, sharing, target, two_targets,
@@ -48,6 +48,10 @@ fn main() -> ExitCode {
                 percentiles(&options, "Throttled, 99th percentile, budget 1 %", &throttled());
             }
             'n' => knees(&options, "No target, narrow devices", &narrow(), Variant::default()),
+            's' => {
+                let title = "No target, devices that others use as well";
+                knees(&options, title, &shared(), Variant::default());
+            }
             'c' => all_changes(&options),
             'd' => all_demands(&options),
             'e' => {
@@ -72,7 +76,7 @@ fn parse() -> Result<Options, String> {
         seeds: 50,
         first: 1001,
         only: String::new(),
-        parts: "anbmcdewltg".into(),
+        parts: "ansbmcdewltg".into(),
         ours: false,
         rivals: false,
         verbose: false,

@@ -137,6 +137,23 @@ pub fn narrow() -> Vec<Case> {
     ]
 }
 
+/// Devices that others use as well, so that their speed wanders by some 8 % within tenths of a
+/// second; and one that scatters more besides, from measurement to measurement.
+pub fn shared() -> Vec<Case> {
+    const SLOW: (f64, f64) = (0.1, 300.0 * MS);
+    const QUICK: (f64, f64) = (0.05, 20.0 * MS);
+    let case = |name, device, p99_ms: f64, sway| {
+        let device = Device { sway, ..device };
+        Case { name, device, p99: p99_ms * MS }
+    };
+    vec![
+        case("M/M/32", servers(32, 0.2 * MS, 1), 1.0, &[SLOW]),
+        case("16 dies 0.4 ms", slow_dies(16), 3.0, &[SLOW]),
+        case("measured disk", measured_disk(), 3.5, &[SLOW]),
+        case("measured disk, with scatter", measured_disk(), 3.5, &[SLOW, QUICK]),
+    ]
+}
+
 /// Disks behind a kernel's throttle, which makes no request slower but those that it keeps for its
 /// next period: the best depth is the one that just uses up what the throttle lets through.
 pub fn throttled() -> Vec<Case> {

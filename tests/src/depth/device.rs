@@ -94,6 +94,11 @@ pub struct Device {
     /// A throttle as kernels have it: of each so many nanoseconds it passes so many requests at the
     /// device's own speed, and then none.
     pub throttle: Option<(f64, u32)>,
+    /// How its speed wanders, since others use it as well: standard deviations of its logarithm,
+    /// each with the time in which that part of it takes another value.
+    pub sway: &'static [(f64, f64)],
+    /// How far into its sway it is at the beginning.
+    pub(super) phase: f64,
     pub(super) free: Vec<f64>,
     pub(super) gate: f64,
     /// The throttle's period in which the next request passes, and how many have.
@@ -122,6 +127,8 @@ impl Device {
             writes: 0.0,
             write_slowness: 5.0,
             throttle: None,
+            sway: &[],
+            phase: 0.0,
             free: vec![0.0; servers],
             gate: 0.0,
             passed: (0.0, 0),
@@ -130,6 +137,12 @@ impl Device {
             is_busy: false,
             inside: 0,
         }
+    }
+
+    /// The same, at another time of its sway for each seed.
+    #[must_use]
+    pub fn begun(self, seed: u64) -> Self {
+        Self { phase: 0.7 * S * (seed % 1000) as f64, ..self }
     }
 
     /// When a stall that holds at `time` is over. The lengths repeat every ten seconds, so that
@@ -141,6 +154,20 @@ impl Device {
         let tenth = (second % 10.0) as u64;
         let length = shortest + (longest - shortest) * Random::new(tenth ^ 0x5EED).unit();
         if time - second * S < length { second * S + length } else { time }
+    }
+
+    /// How many times slower it is at `time` since others use it. Repeats every ten seconds, so
+    /// that each run meets the same.
+    fn swayed(&self, time: f64) -> f64 {
+        let time = time + self.phase;
+        let part = |(share, every): &(f64, f64)| {
+            let knot = (time / every).floor();
+            let way = time / every - knot;
+            let count = (10.0 * S / every).round();
+            let value = |knot: f64| normal(every.to_bits() ^ (knot % count).to_bits());
+            share * (value(knot) * (1.0 - way) + value(knot + 1.0) * way)
+        };
+        self.sway.iter().map(part).sum::<f64>().exp()
     }
 
     /// When the throttle lets a request pass that comes at `time`, in the order of their coming.
@@ -176,6 +203,7 @@ impl Device {
         }
         let now = self.after_throttle(now);
         let slow = self.slowness.iter().rev().find(|step| now >= step.0).map_or(1.0, |s| s.1);
+        let slow = slow * self.swayed(now);
         let factor = if is_write { self.write_slowness * slow } else { slow };
         Some(match self.model {
             Model::Servers { mean, stages, .. } => {
@@ -263,8 +291,14 @@ impl Device {
         Some((id, now + self.seek(random)))
     }
 
-    /// Whether there are stalls, which an oracle has to see often enough.
-    pub fn has_stalls(&self) -> bool {
-        self.stall.is_some() || self.throttle.is_some()
+    /// Whether it goes through times that an oracle has to see often enough.
+    pub fn has_times(&self) -> bool {
+        self.stall.is_some() || self.throttle.is_some() || !self.sway.is_empty()
     }
+}
+
+/// Of mean 0 and variance 1, nearly normal; always the same for the same seed.
+fn normal(seed: u64) -> f64 {
+    let mut random = Random::new(seed);
+    (0..12).map(|_| random.unit()).sum::<f64>() - 6.0
 }

@@ -90,7 +90,7 @@ impl Known {
     /// With an oracle that is known already.
     pub fn with(case: &Case, aim: Aim, variant: Variant, oracle: Oracle) -> Self {
         let device = case.device.clone();
-        let least = if device.has_stalls() { S / 12.0 } else { 0.0 };
+        let least = if device.has_times() { S / 12.0 } else { 0.0 };
         let least = if matches!(aim, Aim::None) { least } else { 0.0 };
         let epoch = nominal_epoch(&oracle).max(least);
         Self { device, aim, variant, is_slow: case.name == "disk arm", oracle, epoch }

@@ -49,7 +49,7 @@ pub fn oracle(device: &Device, aim: Aim, classes: bool, load: Load, requests: f6
         run_fixed(device, 8, 8, S, aim, classes, load)[..].iter().map(|s| s.count).sum::<f64>();
     rate = rate.max(20.0);
     for depth in depths {
-        let least = if device.has_stalls() { 10.0 } else { 0.1 };
+        let least = if device.has_times() { 10.0 } else { 0.1 };
         let end = (requests / rate).max(least).ceil() * S;
         let has_caps = classes && load == Load::Closed;
         let caps = [1, 2, 4, 8, 16, 32, 64, 128].into_iter().filter(|cap| has_caps && *cap < depth);

@@ -159,7 +159,7 @@ pub fn simulate(run: &Run<'_>, rules: &mut [Box<dyn Rule>]) -> Vec<Vec<Slot>> {
     };
     let mut world = World {
         run,
-        device: run.device.clone(),
+        device: run.device.clone().begun(run.seed),
         random,
         events: BinaryHeap::new(),
         flights: vec![Flight::default(); FLIGHTS as usize],

@@ -2,7 +2,9 @@
 //! `depth-table`. The oracles are those that it prints, as constants, since trying every depth
 //! takes long.
 
-use iomill_tests::depth::cases::{Case, Who, demands, devices, in_lanes, narrow, throttled};
+use iomill_tests::depth::cases::{
+    Case, Who, demands, devices, in_lanes, narrow, shared, throttled,
+};
 use iomill_tests::depth::judge::{Known, Variant, demand, knee, sharing, target, two_targets};
 use iomill_tests::depth::oracle::{Aim, Oracle};
 
@@ -52,6 +54,19 @@ fn a_glance_that_was_wrong_makes_no_other_device() {
     let known = known("M/M/1", 1000.0, 1, Variant::default());
     let outcome = knee(&known, Who::Ours, 1040);
     assert!(outcome.pass && outcome.recovery[0] <= 20.0, "{outcome:?}");
+}
+
+/// With a level that follows home no quicker than on a quiet disk, these runs end at a depth that
+/// is too low: they compare what a probe gave with what home gave long before.
+#[test]
+fn a_disk_whose_speed_wanders_gets_the_depth_of_a_quiet_one() {
+    let case = shared().into_iter().find(|case| case.name == "measured disk").unwrap();
+    let oracle = Oracle { best: 110_714.0, depth_95: 88, within: 0.0, depth_within: 0 };
+    let known = Known::with(&case, Aim::None, Variant::default(), oracle);
+    for seed in [4, 5, 7] {
+        let outcome = knee(&known, Who::Ours, seed);
+        assert!(outcome.pass, "seed {seed}: {outcome:?}");
+    }
 }
 
 #[test]
