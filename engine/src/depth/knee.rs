@@ -270,7 +270,7 @@ impl Knee {
 
     /// A measurement at home.
     fn stay(&mut self, measured: &Measured) -> Why {
-        // What surprised at home, home tells.
+        // A surprise at what is home by now: home tells whether it lasts.
         self.surprise = self.surprise.filter(|at| *at != self.home);
         let is_new = self.curve.weight(self.home) < WHOLE;
         if is_new {
