@@ -19,6 +19,7 @@ const EARNED_SHALLOWER: f64 = 0.005;
 /// No more than this is kept; it is what a search begins with, for at first there is much to learn.
 const SAVED_DEEPER: f64 = 8.0;
 const SAVED_SHALLOWER: f64 = 0.3;
+
 /// What is left for probes. Below nothing is a debt, and the next probe of its kind waits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {

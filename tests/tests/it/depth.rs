@@ -14,8 +14,12 @@ fn case(name: &str) -> Case {
 
 /// A device with its best throughput and the smallest depth that gives 95 % of it.
 fn known(name: &str, best: f64, depth_95: u32, variant: Variant) -> Known {
+    known_of(&case(name), best, depth_95, variant)
+}
+
+fn known_of(case: &Case, best: f64, depth_95: u32, variant: Variant) -> Known {
     let oracle = Oracle { best, depth_95, within: 0.0, depth_within: 0 };
-    Known::with(&case(name), Aim::None, variant, oracle)
+    Known::with(case, Aim::None, variant, oracle)
 }
 
 #[test]
@@ -40,8 +44,7 @@ fn the_knee_is_found_on_every_kind_of_device() {
 #[test]
 fn looking_around_costs_little_where_each_step_of_the_depth_counts() {
     let case = narrow().into_iter().find(|case| case.name == "M/M/2").unwrap();
-    let oracle = Oracle { best: 2000.0, depth_95: 2, within: 0.0, depth_within: 0 };
-    let known = Known::with(&case, Aim::None, Variant::default(), oracle);
+    let known = known_of(&case, 2000.0, 2, Variant::default());
     for seed in [1, 2, 3] {
         let outcome = knee(&known, Who::Ours, seed);
         assert!(outcome.pass && outcome.x > 0.97, "seed {seed}: {outcome:?}");
@@ -61,8 +64,7 @@ fn a_glance_that_was_wrong_makes_no_other_device() {
 #[test]
 fn a_disk_whose_speed_wanders_gets_the_depth_of_a_quiet_one() {
     let case = shared().into_iter().find(|case| case.name == "measured disk").unwrap();
-    let oracle = Oracle { best: 110_714.0, depth_95: 88, within: 0.0, depth_within: 0 };
-    let known = Known::with(&case, Aim::None, Variant::default(), oracle);
+    let known = known_of(&case, 110_714.0, 88, Variant::default());
     for seed in [4, 5, 7] {
         let outcome = knee(&known, Who::Ours, seed);
         assert!(outcome.pass, "seed {seed}: {outcome:?}");
